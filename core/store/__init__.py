@@ -1,0 +1,1 @@
+"""Collections (LanceDB), vectors as memory maps, and artifacts."""
