@@ -126,6 +126,7 @@ class DatasetSpec:
     open: Callable[..., Dataset]  # open(location: Path | None, settings: Settings) -> Dataset
     builtin: bool = False  # made on the spot, no download
     needs_location: bool = False  # folder, manifest, zip: useless without a path
+    prepare: Callable[..., None] | None = None  # prepare(settings, progress): make everything now, resumable
     classes: tuple[str, ...] = field(default=())
 
 
