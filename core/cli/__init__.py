@@ -1,0 +1,81 @@
+"""The command line: one file a command, the same functions as the pages.
+
+With --json a command prints one JSON document on stdout; progress and messages go to stderr.
+Exit code 0: done. 2: the input was refused, in one sentence. 1: anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import registry
+from core.errors import UserFacingError
+from core.settings import Settings, load
+
+PACKAGE = "core.cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command has to say: a document for programs and lines for people."""
+
+    document: Any
+    lines: tuple[str, ...] = ()
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a module of core/cli exports as COMMAND."""
+
+    key: str
+    summary: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings], Outcome]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    try:
+        settings = load()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options = _parser().parse_args(words)
+    command: Command = registry.pick(PACKAGE, "COMMAND", options.command)
+    try:
+        outcome = command.run(options, settings)
+    except UserFacingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(outcome.document, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(outcome.lines))
+    return outcome.code
+
+
+def report(done: int, total: int, stage: str) -> None:
+    """A Progress for terminals: one line on stderr, rewritten in place where that works."""
+    if sys.stderr.isatty():
+        end = "\n" if done >= total else ""
+        print(f"\r{stage}: {done:,} of {total:,}   ", end=end, file=sys.stderr, flush=True)
+    elif done >= total:
+        print(f"{stage}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="Penumbra: see what your model does not know.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in registry.discover(PACKAGE, "COMMAND").values():
+        sub = commands.add_parser(command.key, help=command.summary, description=command.summary)
+        command.arguments(sub)
+        sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return parser

@@ -1,0 +1,42 @@
+"""Which device to compute on, told without importing torch more often than needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.errors import UserFacingError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One place to compute. ``memory`` is in bytes; None where the driver does not tell."""
+
+    key: str  # cpu, cuda:0, mps
+    title: str  # what a person knows it as
+    memory: int | None = None
+
+
+def devices() -> tuple[Device, ...]:
+    """Everything usable here, the fastest first; the CPU is always last and always there."""
+    import torch
+
+    found = []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        found.append(Device(f"cuda:{index}", properties.name, properties.total_memory))
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", "Apple GPU"))
+    return (*found, Device("cpu", f"CPU, {torch.get_num_threads()} threads"))
+
+
+def choose(wish: str = "auto") -> Device:
+    """The wished device, or the fastest. A device that is not here is refused, naming what is."""
+    here = devices()
+    if wish == "auto":
+        return here[0]
+    wanted = "cuda:0" if wish == "cuda" else wish
+    for device in here:
+        if device.key == wanted:
+            return device
+    names = ", ".join(device.key for device in here)
+    raise UserFacingError(f"There is no device {wish[:40]!r} here; use auto or one of {names}.", code="no-device")

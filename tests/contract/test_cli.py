@@ -1,0 +1,78 @@
+"""The command line keeps its contract: stdout is for the document, exit codes are 0, 2 and 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import registry
+from core.cli import PACKAGE
+from core.cli.doctor import checks
+from core.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def core(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "core", *words],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+def test_json_is_the_only_thing_on_stdout(tmp_path: Path) -> None:
+    done = core("data", "list", "--json", PENUMBRA_HOME=str(tmp_path))
+    keys = [row["key"] for row in json.loads(done.stdout)["datasets"]]
+    assert done.returncode == 0
+    assert keys == list(registry.keys("core.data"))
+
+
+def test_refused_input_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    for words in (("data", "show", "soundbix"), ("data", "show", "./nowhere/at/all"), ("data", "prepare", "esc50")):
+        done = core(*words, PENUMBRA_HOME=str(tmp_path))
+        assert done.returncode == 2, done.stderr
+        assert done.stdout == ""
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "Traceback" not in done.stderr
+    assert core("data", "list", PENUMBRA_OFFLINE="perhaps").returncode == 2
+    assert core("nonsense").returncode == 2
+
+
+def test_every_command_is_registered_under_its_file_name_and_says_what_it_does() -> None:
+    for key, command in registry.discover(PACKAGE, "COMMAND").items():
+        assert command.key == key
+        assert core(key, "--help").returncode == 0
+        assert command.summary
+
+
+def test_doctor_names_every_part_and_what_to_do(settings: Settings) -> None:
+    found = {check.name: check for check in checks(settings)}
+    assert set(found) == {"python", "packages", "device", "memory", "disk", "decoder", "weights", "port"}
+    assert found["decoder"].state == "ok"
+    assert found["packages"].state == "ok", found["packages"].found
+    assert all(check.advice for check in found.values() if check.state != "ok")
+
+
+def test_doctor_fails_where_something_is_wrong(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.cli import doctor
+
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("numpy==0.0.1 \\\n    --hash=sha256:00\nnot-there==1 ; sys_platform == 'nowhere' \\\n")
+    assert "numpy" in doctor._packages(lock).found
+    assert "not-there" not in doctor._packages(lock).found
+    (settings.checkpoints / "broken").mkdir(parents=True)
+    (settings.checkpoints / "broken" / "card.json").write_text("{")
+    assert doctor._weights(settings.checkpoints).state == "fail"
+    monkeypatch.setattr(doctor, "_DISK_WANTED", 1 << 62)
+    assert doctor._disk(settings.home).state == "fail"

@@ -1,0 +1,143 @@
+"""Imports point downward only; the heavy and the forbidden stay where they belong."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = (
+    ("contracts", "errors"),
+    ("fingerprint", "registry", "settings", "device"),
+    ("media", "metrics", "posthoc", "layers"),
+    ("data", "backbones"),
+    ("methods",),
+    ("store",),
+    ("retrieval", "maps", "shapes", "verdict"),
+    ("training",),
+    ("engine", "jobs", "runner"),
+    ("pipeline",),
+    ("experiments", "lessons"),
+    ("cli", "ui"),
+)
+RANK = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
+PAGE_MAY_IMPORT = ("streamlit", "core.ui", "core.errors")
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def unit_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "core" and len(parts) > 1 and parts[1] in RANK else None
+
+
+def broken_rules(path: Path, text: str) -> list[str]:
+    """Every rule of the architecture that one file breaks."""
+    relative = path.relative_to(ROOT)
+    names = set(imports(ast.parse(text)))
+    broken = []
+    if relative.parts[0] == "core" and len(relative.parts) > 1:
+        own = relative.parts[1].removesuffix(".py")
+        for name in names:
+            unit = unit_of(name)
+            if unit and unit != own and own in RANK and RANK[unit] >= RANK[own]:
+                broken.append(f"{relative} ({own}) imports {name}, which is not below it")
+            if own == "methods" and unit == "backbones":
+                broken.append(f"{relative} imports {name}: methods never name a backbone")
+        if own != "ui" and any(name.split(".")[0] == "streamlit" for name in names):
+            broken.append(f"{relative} imports streamlit; only core/ui, pages and app.py may")
+    elif relative.parts[0] == "pages" or relative.name == "app.py":
+        for name in names:
+            allowed = name.startswith(PAGE_MAY_IMPORT) or name.split(".")[0] in sys.stdlib_module_names
+            if not allowed and name != "core":
+                broken.append(f"{relative} imports {name}; pages use streamlit, core.ui and core.errors")
+    if FORBIDDEN_NAMES & set(relative.with_suffix("").parts):
+        broken.append(f"{relative} has a name that says nothing")
+    return broken
+
+
+@pytest.mark.parametrize("path", [*sources("core", "pages"), ROOT / "app.py"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_downward(path: Path) -> None:
+    assert broken_rules(path, path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("core/media/x.py", "from core.data import specs"),
+        ("core/contracts.py", "import core.errors"),
+        ("core/store/x.py", "import streamlit"),
+        ("core/methods/x.py", "from core.backbones import panns"),
+        ("core/registry.py", "def f():\n    import core.cli.doctor"),
+        ("pages/x.py", "import torch"),
+        ("pages/x.py", "from core.store import collection"),
+        ("core/ui/utils.py", ""),
+    ],
+)
+def test_the_rules_catch_what_they_forbid(place: str, line: str) -> None:
+    assert broken_rules(ROOT / place, line)
+
+
+@pytest.mark.parametrize("path", sources("core", "pages"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_global_randomness_and_no_pickle(path: Path) -> None:
+    """Randomness is an argument, and nothing is unpickled."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            allowed = called.startswith(("np.random.default_rng", "numpy.random.default_rng"))
+            assert allowed or not called.startswith(("np.random.", "numpy.random.", "random.")), called
+            assert called not in {"torch.manual_seed", "pickle.load", "pickle.loads", "torch.load", "eval", "exec"}, (
+                called
+            )
+            for keyword in node.keywords:
+                unsafe = keyword.arg in {"allow_pickle", "unsafe_allow_html"} and ast.unparse(keyword.value) != "False"
+                assert not unsafe, f"{called} with {keyword.arg}"
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
+    """Every module but the pages' own: no socket, no thread, no process, no environment, no torch."""
+    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in sources("core")]
+    wanted = [
+        m.removesuffix(".__init__") for m in modules if not m.startswith("core.ui") and not m.endswith("__main__")
+    ]
+    code = f"""
+import os, sys, threading, random
+before = dict(os.environ)
+opened = []
+sys.addaudithook(lambda event, args: opened.append((event, args[:1])) if event in
+    ('socket.bind', 'socket.connect', 'subprocess.Popen', 'os.system') else None)
+for name in {wanted!r}:
+    __import__(name)
+heavy = sorted(set(sys.modules) & {{'torch', 'librosa', 'lancedb', 'pandas', 'sklearn', 'av', 'streamlit', 'timm'}})
+print(heavy, opened, dict(os.environ) == before, threading.active_count())
+"""
+    assert run_python(code) == "[] [] True 1"
+
+
+def test_importing_core_takes_less_than_a_second_of_work() -> None:
+    """Measured as processor time, the best of three, so that a busy machine does not matter."""
+    code = "import time; t = time.process_time(); import core, core.data, core.cli; print(time.process_time() - t)"
+    assert min(float(run_python(code)) for _ in range(3)) < 1.0
