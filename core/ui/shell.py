@@ -1,0 +1,54 @@
+"""The frame around every page: navigation from the files in pages/, page config, page heads."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+NAME = "Penumbra"
+_PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """What a file in pages/ says about itself: `<n>_<Title>.py` with an ICON and a docstring."""
+
+    path: Path
+    title: str
+    icon: str
+    address: str
+
+    @classmethod
+    def read(cls, path: Path) -> PageFile:
+        title = path.stem.partition("_")[2].replace("_", " ")
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ICON":
+                return cls(path, title, ast.literal_eval(node.value), title.lower().replace(" ", "-"))
+        raise ValueError(f"{path.name} defines no ICON")
+
+
+def page_files() -> tuple[PageFile, ...]:
+    files = sorted(_PAGES.glob("[0-9]*_*.py"), key=lambda path: int(path.stem.partition("_")[0]))
+    return tuple(PageFile.read(path) for path in files)
+
+
+def run() -> None:
+    st.set_page_config(page_title=NAME, page_icon=":material/tonality:", layout="wide")
+    pages = [
+        st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
+        for index, file in enumerate(page_files())
+    ]
+    st.navigation(pages, position="top").run()
+
+
+def head(title: str, sentence: str) -> None:
+    """A page opens with its name and one sentence that says what it answers."""
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+def is_dark() -> bool:
+    return st.context.theme.type == "dark"
