@@ -46,20 +46,26 @@ def copy_of(
     settings: Settings,
     *,
     keys: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
     progress: Progress = announce,
 ) -> Copy:
-    """A given location must hold the set; ``settings.data`` may; the network is asked last."""
+    """A given location must hold the set, so must a folder of one of its ``keys``; the network is asked last.
+
+    ``also`` are folders of other sets that may happen to hold it, as the folder of all copies itself may.
+    """
     if location is not None:
         if not location.exists():
-            raise DataError(
-                f"There is no {location.name!r} to read {remote.title} from; check the path.", code="no-such-path"
-            )
+            what = f"There is no {location.name!r} to read {remote.title} from"
+            raise DataError(f"{what}; check the path.", code="no-such-path")
         return _copy_at(location, remote, settings)
     if settings.data is not None:
         for key in keys or (remote.key,):
             if (settings.data / key).exists():
                 return _copy_at(settings.data / key, remote, settings)
-        if _marked(settings.data, remote):  # the folder of copies may itself be the one copy there is
+        for key in also:
+            if (settings.data / key).is_dir() and (root := _root_in(settings.data / key, remote)) is not None:
+                return Copy(root, remote.title)
+        if _marked(settings.data, remote):
             return Copy(settings.data, remote.title)
     fetched = fetch(remote, settings, progress)
     root = unpacked(fetched.path, fetched.sha256, remote, settings) if remote.layout else fetched.path.parent
