@@ -60,10 +60,9 @@ class Prepared:
                 stream.write(raw)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(part, target)
+            Path(part).replace(target)
         except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(part)
+            Path(part).unlink(missing_ok=True)
             raise
 
     def names(self) -> set[str]:

@@ -1,0 +1,1 @@
+"""How Soundbox makes its sounds: signal blocks, voices, the scene around a voice, the plan of clips."""
