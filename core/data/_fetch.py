@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.contracts import Progress
 from core.errors import DataError
@@ -170,8 +170,13 @@ class _Sink:
 def _receive(remote: Remote, sink: _Sink) -> None:
     import pooch
 
-    # identity: a body that the transport unpacks would no longer be the published file
-    download = pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT, headers={"Accept-Encoding": "identity"})
+    answers: list[Any] = []  # the downloader itself leaves a broken connection open
+    download = pooch.HTTPDownloader(
+        chunk_size=_CHUNK,
+        timeout=_TIMEOUT,
+        headers={"Accept-Encoding": "identity"},  # a body that the transport unpacks is not the published file
+        hooks={"response": lambda answer, **_: answers.append(answer)},
+    )
     try:
         download(remote.url, sink, None)
     except OSError as error:  # every error of requests is one
@@ -186,6 +191,9 @@ def _receive(remote: Remote, sink: _Sink) -> None:
             raise DataError(f"{what}; try again, or {advice(remote)}.", code="broken-off") from error
         what = f"{remote.title} is not on this machine and its publisher cannot be reached"
         raise DataError(f"{what}; try again with a network, or {advice(remote)}.", code="no-network") from error
+    finally:
+        for answer in answers:
+            answer.close()
 
 
 def _require_room(remote: Remote, folder: Path) -> None:

@@ -116,7 +116,7 @@ def _zip_members(archive: Path, remote: Remote) -> Iterator[tuple[str, IO[bytes]
 class _Bounded(io.RawIOBase):
     """A stream that ends with a refusal where the budget ends."""
 
-    def __init__(self, raw: IO[bytes], remote: Remote) -> None:
+    def __init__(self, raw: gzip.GzipFile, remote: Remote) -> None:
         self.raw, self.remote, self.left = raw, remote, remote.limit
 
     def readable(self) -> bool:
