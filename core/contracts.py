@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 Kind = Literal["audio", "image"]
 Split = Literal["train", "validation", "test", "ood"]
+Task = Literal["multiclass", "multilabel"]  # softmax over classes, or a sigmoid a class
+Scope = Literal["head", "network"]  # where a method's randomness lives: the last layers, or below them
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,56 @@ class DatasetSpec:
     needs_location: bool = False  # folder, manifest, zip: useless without a path
     prepare: Callable[..., None] | None = None  # prepare(settings, progress): make everything now, resumable
     classes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictive:
+    """Every model's answer in one shape: ``probs`` is (draws, items, classes), a point estimate has one draw."""
+
+    probs: Tensor
+    task: Task = "multiclass"
+    score: Tensor | None = None  # (items,) a direct uncertainty, higher is more doubtful
+    score_name: str | None = None  # "predicted loss", "energy" ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """The facts of a Predictive whose draws were not kept; memory does not grow with n."""
+
+    n: int  # draws
+    mean: Tensor  # (items, classes) mean probability
+    mean_entropy: Tensor  # mean over draws of the entropy: (items,), or (items, classes) for multilabel
+    m2: Tensor  # (items, classes) sum over draws of squared deviations from the mean
+    task: Task = "multiclass"
+    score: Tensor | None = None
+    score_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uncertainty:
+    """total = aleatoric + epistemic, float64, (items,) or (items, classes); in nats where ``kind`` is entropy."""
+
+    total: np.ndarray
+    aleatoric: np.ndarray
+    epistemic: np.ndarray
+    kind: Literal["entropy", "variance", "labelwise"] = "entropy"
+    total_error: np.ndarray | None = None  # Monte Carlo standard errors; None: draws were not kept, or one draw
+    aleatoric_error: np.ndarray | None = None
+    epistemic_error: np.ndarray | None = None
+
+
+class Network(Protocol):
+    """A network as methods see it: ordered stages, then a head."""
+
+    key: str
+    kind: Kind
+    dim: int  # length of the vector that enters the head
+    stages: tuple[tuple[str, nn.Module], ...]  # applied in order; their chain is embed
+    head: nn.Module  # (items, dim) -> logits (items, classes)
+
+    def prepare(self, media: Media) -> Tensor: ...  # one input, no batch axis; resamples and crops for itself
+
+    def embed(self, inputs: Tensor) -> Tensor: ...  # (items, ...) -> (items, dim), no noise, no gradient needed
 
 
 Progress = Callable[[int, int, str], None]  # done, total, stage
