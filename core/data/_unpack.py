@@ -90,12 +90,14 @@ def _members(archive: Path, remote: Remote) -> Iterator[tuple[str, IO[bytes]]]:
 
 def _tar_members(archive: Path, remote: Remote) -> Iterator[tuple[str, IO[bytes]]]:
     # "r|" reads forward only, so the bound on what comes out of gzip holds for headers and skipped members too
-    with gzip.open(archive) as raw, tarfile.open(fileobj=_Bounded(raw, remote), mode="r|") as tar:
+    with gzip.open(archive) as raw, tarfile.open(fileobj=(bounded := _Bounded(raw, remote)), mode="r|") as tar:
         for count, member in enumerate(tar):
             if count >= _MEMBERS:
                 raise _refused(remote, f"it has more than {_MEMBERS:,} members")
             if member.isreg() and (stream := tar.extractfile(member)) is not None:
                 yield member.name, stream
+        while bounded.read():  # gzip's own checksum stands at the very end, after what tar reads
+            pass
 
 
 def _zip_members(archive: Path, remote: Remote) -> Iterator[tuple[str, IO[bytes]]]:
