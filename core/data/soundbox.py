@@ -35,6 +35,7 @@ __all__ = [
     "open_soundbox",
     "plan",
     "prepare",
+    "prepared",
     "render",
     "voice",
 ]
@@ -73,10 +74,10 @@ def morph(
 
 def prepare(settings: Settings, progress: Progress = no_progress, *, workers: int | None = None) -> int:
     """Render every clip that is not there yet, on all cores; says how many were made."""
-    prepared = _prepared(settings)
+    shelf = prepared(settings)
     jobs = [(spec.id, spec) for spec in _plan()]
-    made = prepare_all(prepared, jobs, clip_bytes, progress=progress, stage="rendering Soundbox", workers=workers)
-    forget_older(prepared.folder)
+    made = prepare_all(shelf, jobs, clip_bytes, progress=progress, stage="rendering Soundbox", workers=workers)
+    forget_older(shelf.folder)
     return made
 
 
@@ -85,10 +86,10 @@ def open_soundbox(location: Path | None, settings: Settings) -> Dataset:
     if location is not None:
         raise DataError("Soundbox is made on the spot and takes no path; leave the path out.", code="no-location-taken")
     specs = {spec.id: spec for spec in _plan()}
-    prepared = _prepared(settings)
+    shelf = prepared(settings)
 
     def read(item: Item) -> bytes:
-        return prepared.read(item.id) or clip_bytes(specs[item.id])
+        return shelf.read(item.id) or clip_bytes(specs[item.id])
 
     return Dataset(
         key="soundbox",
@@ -107,7 +108,8 @@ def _plan() -> tuple[ClipSpec, ...]:
     return plan(0)
 
 
-def _prepared(settings: Settings) -> Prepared:
+def prepared(settings: Settings) -> Prepared:
+    """Where the rendered clips of this revision are."""
     mark = revision(_HERE, _HERE.parent / "_soundbox")
     return Prepared(settings.built / f"soundbox-{mark}", ".flac")
 

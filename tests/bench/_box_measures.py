@@ -1,8 +1,9 @@
-"""What is measured of a built-in box: a linear model on mean features, the leak of a careless split, a small ConvNet."""
+"""What is measured of a built-in box: a linear model on means, the leak of a careless split, a small ConvNet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def leak(box: Material, *, seed: int = 0) -> dict[str, float]:
             ("grouped", StratifiedGroupKFold(5, shuffle=True, random_state=seed)),
         ):
             right = np.zeros(len(rows), bool)
-            for inside, outside in folds.split(means, labels, groups):
+            for inside, outside in folds.split(means, labels, groups if way == "grouped" else None):
                 right[outside] = model.fit(means[inside], labels[inside]).predict(means[outside]) == labels[outside]
             answer[f"{name}_{way}"] = float(right.mean())
     return answer
@@ -104,17 +105,17 @@ def convnet(channels: int, classes: int, generator: torch.Generator) -> torch.nn
 
     widths = (channels, 16, 32, 64, 96)
     blocks: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         conv = nn.Conv2d(before, after, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
         blocks += [conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
     head = nn.Linear(2 * widths[-1], classes)
     nn.init.normal_(head.weight, std=0.05, generator=generator)
     nn.init.zeros_(head.bias)
-    return nn.Sequential(*blocks, _MeanAndMax(), head)
+    return nn.Sequential(*blocks, _mean_and_max(), head)
 
 
-def _MeanAndMax() -> torch.nn.Module:  # noqa: N802 - a class that must not be made before torch is imported
+def _mean_and_max() -> torch.nn.Module:
     from torch import Tensor, cat, nn
 
     class MeanAndMax(nn.Module):
