@@ -11,14 +11,17 @@ import json
 import os
 import queue
 import select
+import signal
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
 from core import errors
 from core.errors import MediaError, UserFacingError
@@ -26,14 +29,25 @@ from core.errors import MediaError, UserFacingError
 _HEAD = struct.Struct("<IQ")  # bytes of the JSON header, bytes of the blocks together
 _MAX_HEADER = 64 << 20
 _LIFE = 500  # requests a child serves before it is replaced
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_START_SECONDS = 60.0  # for a child to load its libraries on a busy machine
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_PASSED_ON = {"PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH"}
+_SET = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+    "MALLOC_ARENA_MAX": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may use. Sent with each request; the child enforces all but the clock."""
+    """What one request may use. Sent with each request; the child enforces all but the clock.
 
-    seconds: float = 30.0  # wall clock, enforced by the parent
+    The limits a Sandbox is made with are the most that a request may ask for.
+    """
+
+    seconds: float = 30.0  # wall clock, enforced by the parent; also of processor time, by the kernel
     memory: int = 1 << 30  # bytes a request may add to what the child holds when it starts
     answer: int = 1 << 30  # bytes that may come back
 
@@ -47,8 +61,12 @@ class Answer:
 @dataclass(slots=True)
 class _Child:
     process: subprocess.Popen[bytes]
+    greeted: bool = False  # its libraries are loaded
     served: int = 0
-    mark: int = field(default=0)
+
+
+class _Crash(Exception):
+    """The child ended without an answer."""
 
 
 class Sandbox:
@@ -56,10 +74,15 @@ class Sandbox:
 
     def __init__(self, children: int = 2, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._free: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         self._closed = threading.Event()
+        self._free: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(children):
-            self._free.put(None)  # started at the first request
+            self._free.put(None)  # started by warm() or at the first request
+
+    def warm(self) -> None:
+        """Start the idle children now and do not wait for them: the first file then finds them ready."""
+        with self._all_idle() as children:
+            children[:] = [child or _start(self.limits) for child in children]
 
     def call(
         self, operation: str, params: Mapping[str, Any], blocks: Sequence[bytes] = (), *, limits: Limits | None = None
@@ -69,10 +92,20 @@ class Sandbox:
         child = self._free.get()
         try:
             if child is None or child.process.poll() is not None:
-                child = _start(limits)
-            answer = _exchange(child, operation, params, blocks, limits)
+                _stop(child)
+                child = _start(self.limits)
+            try:
+                answer = _exchange(child, operation, params, blocks, limits)
+            except _Crash:
+                # It may have been killed from outside (by the kernel, an operator): one more try, then it is the file.
+                _stop(child)
+                child = _start(self.limits)
+                answer = _exchange(child, operation, params, blocks, limits)
+        except _Crash:
+            child = _stop(child)
+            raise _broke_off() from None
         except UserFacingError as error:
-            if child is not None and error.code in {"timeout", "crashed", "too-much-memory", "bad-answer"}:
+            if error.code in {"timeout", "too-much-memory", "bad-answer"}:
                 child = _stop(child)
             raise
         except BaseException:
@@ -86,101 +119,156 @@ class Sandbox:
             self._free.put(child)
         return answer
 
+    def processes(self) -> tuple[int, ...]:
+        """Process ids of the idle children that run."""
+        with self._all_idle() as children:
+            return tuple(child.process.pid for child in children if child and child.process.poll() is None)
+
     def close(self) -> None:
         """End the idle children; a busy one ends with its request."""
         self._closed.set()
-        for _ in range(self._free.qsize()):
-            self._free.put_nowait(_stop(self._free.get_nowait()))
+        with self._all_idle() as children:
+            children[:] = [_stop(child) for child in children]
+
+    @contextmanager
+    def _all_idle(self) -> Iterator[list[_Child | None]]:
+        """All children that are free at this moment, given back in the same order."""
+        taken: list[_Child | None] = []
+        try:
+            while True:
+                taken.append(self._free.get_nowait())
+        except queue.Empty:
+            pass
+        try:
+            yield taken
+        finally:
+            for child in reversed(taken):
+                self._free.put(child)
 
 
 def _start(limits: Limits) -> _Child:
-    allowed = {"PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT"}
-    environment = {key: value for key, value in os.environ.items() if key in allowed}
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    environment = {key: value for key, value in os.environ.items() if key in _PASSED_ON}
     process = subprocess.Popen(
         [sys.executable, "-m", "core.media._child", str(limits.memory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=_ROOT,
-        env={**environment, **threads, "PYTHONUNBUFFERED": "1"},
+        env={**environment, **_SET},
         start_new_session=True,
     )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for stream in (process.stdin, process.stdout):
+        _widen(stream.fileno())
+    os.set_blocking(process.stdin.fileno(), False)
     return _Child(process)
+
+
+def _widen(handle: int) -> None:
+    """A pipe of 1 MB instead of 64 KB, where the kernel allows: fewer turns for a large file."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, 1 << 20)
+    except (ImportError, AttributeError, OSError):
+        return
 
 
 def _stop(child: _Child | None) -> None:
     if child is None:
-        return None
+        return
     child.process.kill()
     child.process.wait()
     for stream in (child.process.stdin, child.process.stdout):
         if stream is not None:
             stream.close()
-    return None
 
 
 def _exchange(
     child: _Child, operation: str, params: Mapping[str, Any], blocks: Sequence[bytes], limits: Limits
 ) -> Answer:
-    assert child.process.stdin is not None and child.process.stdout is not None
+    if not child.greeted:  # the time for loading libraries is not the file's
+        _read(child, 1, time.monotonic() + _START_SECONDS)
+        child.greeted = True
     deadline = time.monotonic() + limits.seconds
-    header = json.dumps(
-        {"operation": operation, "params": dict(params), "sizes": [len(b) for b in blocks], "seconds": limits.seconds}
-    ).encode()
-    pieces = [_HEAD.pack(len(header), sum(len(b) for b in blocks)), header, *blocks]
-    _write(child, pieces, deadline)
+    request = {
+        "operation": operation,
+        "params": dict(params),
+        "sizes": [len(b) for b in blocks],
+        "seconds": limits.seconds,
+        "memory": limits.memory,
+    }
+    header = json.dumps(request).encode()
+    _write(child, [_HEAD.pack(len(header), sum(len(b) for b in blocks)), header, *blocks], deadline)
     size, total = _HEAD.unpack(_read(child, _HEAD.size, deadline))
     if size > _MAX_HEADER or total > limits.answer:
         raise MediaError("The file unpacked to more than the limit of this app; send a shorter one.", code="bad-answer")
-    answer = json.loads(_read(child, size, deadline))
-    body = _read(child, total, deadline)
+    try:
+        answer = json.loads(_read(child, size, deadline))
+        sizes = [int(length) for length in answer["sizes"]]
+    except (ValueError, KeyError, TypeError):
+        raise _Crash from None
+    if sum(sizes) != total or any(length < 0 for length in sizes):
+        raise _Crash
     if "error" in answer:
         kind = getattr(errors, str(answer["error"]), MediaError)
         raise kind(str(answer["message"]), code=str(answer["code"]))
-    taken, out = 0, []
-    for length in answer["sizes"]:
-        out.append(body[taken : taken + length])
-        taken += length
-    return Answer(answer["header"], tuple(out))
+    return Answer(answer["header"], tuple(_read(child, length, deadline) for length in sizes))
 
 
 def _write(child: _Child, pieces: Sequence[bytes], deadline: float) -> None:
     """Feed the child, watching the clock: a child that stops reading is a hanging child."""
     assert child.process.stdin is not None
     handle = child.process.stdin.fileno()
-    os.set_blocking(handle, False)
     for piece in pieces:
         view = memoryview(piece)
         while view:
-            if not select.select([], [handle], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise _late()
+            _wait(handle, select.POLLOUT, deadline)
             try:
-                view = view[os.write(handle, view) :]
+                view = view[os.write(handle, view[: 1 << 20]) :]
             except BlockingIOError:
                 continue
             except BrokenPipeError:
-                raise _dead(child) from None
+                _ended(child)
 
 
 def _read(child: _Child, size: int, deadline: float) -> bytes:
     assert child.process.stdout is not None
     handle = child.process.stdout.fileno()
-    got = bytearray()
-    while len(got) < size:
-        if not select.select([handle], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise _late()
-        block = os.read(handle, min(size - len(got), 1 << 20))
-        if not block:
-            raise _dead(child)
-        got += block
-    return bytes(got)
+    parts = []
+    while size:
+        _wait(handle, select.POLLIN, deadline)
+        part = os.read(handle, min(size, 1 << 20))
+        if not part:
+            _ended(child)
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _wait(handle: int, event: int, deadline: float) -> None:
+    """poll, not select: a server may hold more than 1,024 files."""
+    poll = select.poll()
+    poll.register(handle, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise _late()
+
+
+def _ended(child: _Child) -> NoReturn:
+    child.process.wait()
+    if child.process.returncode == -signal.SIGXCPU:  # the kernel's clock was faster than ours
+        raise _late()
+    raise _Crash
 
 
 def _late() -> MediaError:
-    return MediaError("The file took too long to decode, so it was given up; send a shorter or simpler one.", code="timeout")
+    return MediaError(
+        "The file took too long to decode, so it was given up; send a shorter or simpler one.", code="timeout"
+    )
 
 
-def _dead(child: _Child) -> MediaError:
-    child.process.wait()
-    return MediaError("The decoder broke off on this file; it is damaged or made to do harm. Send another copy.", code="crashed")
+def _broke_off() -> MediaError:
+    return MediaError(
+        "The decoder broke off on this file; it is damaged or made to do harm. Send another copy.", code="crashed"
+    )
