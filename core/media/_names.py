@@ -38,6 +38,11 @@ class BadName(ValueError):
 
 def tidy(name: str) -> str:
     """The form in which a relative name is kept: forward slashes, no empty steps, nothing invisible, not too long."""
+    return shown(relative(name))
+
+
+def relative(name: str) -> str:
+    """A name with forward slashes and no empty steps, or BadName where it could lead anywhere else."""
     if "\0" in name:
         raise BadName("its name holds a NUL byte")
     if _URL.match(name):
@@ -52,7 +57,7 @@ def tidy(name: str) -> str:
     kept = "/".join(step for step in steps if step not in {"", "."})
     if not kept:
         raise BadName("it has no name")
-    return shown(kept)
+    return kept
 
 
 def shown(name: str, limit: int = SHOWN) -> str:

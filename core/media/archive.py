@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +20,7 @@ from core.fingerprint import sha256_of, sha256_of_file
 from core.media._locks import alone
 from core.media._names import BadName, archive_kind, likeness, litter, shown, tidy
 from core.media._zip import BadEntry, Budget, Entry, entries_of, open_zip, starts_and_ends, unpack
+from core.media.door import default_sandbox
 from core.media.sandbox import Limits, Sandbox
 from core.settings import Settings
 
@@ -244,11 +244,7 @@ def _extract(source: bytes | Path, part: Path, sha256: str, sandbox: Sandbox | N
     free = shutil.disk_usage(part).free - _RESERVE
     params = {"path": str(path.resolve()), "folder": str(part / "new"), "free": free, "budget": asdict(budget)}
     limits = Limits(seconds=_SECONDS)
-    if sandbox is not None:
-        answer = sandbox.call("extract", params, limits=limits)
-    else:
-        with closing(Sandbox(children=1)) as own:
-            answer = own.call("extract", params, limits=limits)
+    answer = (sandbox or default_sandbox()).call("extract", params, limits=limits)
     files, problems = (json.loads(block) for block in answer.blocks)
     record = {"sha256": sha256, "files": files, "problems": problems, **answer.header}
     with (part / "new" / _LISTING).open("w") as stream:

@@ -1,0 +1,18 @@
+"""What identifies a data set: its classes, what is known of each item, and each item's bytes."""
+
+from __future__ import annotations
+
+import hashlib
+
+from core.contracts import Dataset, Progress, no_progress
+from core.fingerprint import canonical, sha256_of
+
+
+def dataset_fingerprint(dataset: Dataset, progress: Progress = no_progress) -> str:
+    """The same for the same content, in whatever order and from whatever source it was read. Reads every item."""
+    digest = hashlib.sha256(canonical([dataset.kind, dataset.classes]).encode())
+    for done, item in enumerate(sorted(dataset.items, key=lambda item: item.id), 1):
+        known = [item.id, item.label, item.fold, item.group, item.split, item.truth, sha256_of(dataset.read(item))]
+        digest.update(canonical(known).encode())
+        progress(done, len(dataset.items), "fingerprint")
+    return digest.hexdigest()

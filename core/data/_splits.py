@@ -1,0 +1,191 @@
+"""Dividing data sets so that no source recording is on two sides, and finding out where one is."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+from core.contracts import Dataset, Item, Progress, no_progress
+from core.errors import DataError
+from core.fingerprint import seed_of, sha256_of
+
+_SEEDS = 1 << 63  # seed_of is below it
+
+
+@dataclass(frozen=True, slots=True)
+class Fractions:
+    """The share of the groups that each side gets; what is left over after all three is left out."""
+
+    train: float = 0.8
+    validation: float = 0.0
+    test: float = 0.2
+
+    def __post_init__(self) -> None:
+        parts = (self.train, self.validation, self.test)
+        if not all(0.0 <= part <= 1.0 for part in parts) or sum(parts) > 1.0 + 1e-9:
+            raise DataError(f"The fractions {parts} are not parts of one whole; they must sum to 1.", code="fractions")
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Three sides of a data set; a side that was not asked for is empty."""
+
+    train: tuple[Item, ...]
+    validation: tuple[Item, ...]
+    test: tuple[Item, ...]
+
+    def sides(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
+        return iter((("train", self.train), ("validation", self.validation), ("test", self.test)))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What is on two sides at once."""
+
+    groups: tuple[str, ...]  # source recordings
+    copies: tuple[tuple[str, str], ...]  # ids of items with the same bytes
+    items: int  # items that either concerns
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.copies)
+
+    @property
+    def sentence(self) -> str:
+        """For people; empty where nothing leaks."""
+        if not self:
+            return ""
+        return (
+            f"{self.items:,} items leak between the splits: {len(self.groups):,} source recordings and "
+            f"{len(self.copies):,} identical files are on more than one side, so scores will look too good."
+        )
+
+
+def folds_of(dataset: Dataset) -> tuple[int, ...]:
+    """The published folds, as they are counted there."""
+    return tuple(sorted({item.fold for item in dataset.items if item.fold is not None}))
+
+
+def split_by_fold(dataset: Dataset, test: int, validation: int | None = None) -> Splits:
+    """One published fold to test on, perhaps one to validate on, and the others to train on."""
+    folds = folds_of(dataset)
+    for fold in (test, *([] if validation is None else [validation])):
+        if fold not in folds:
+            known = f"its folds are {', '.join(map(str, folds))}" if folds else "it has no folds"
+            raise DataError(f"{dataset.title} has no fold {fold}; {known}.", code="no-such-fold")
+    if test == validation:
+        raise DataError(f"Fold {test} cannot be for test and validation at once; choose two folds.", code="same-fold")
+    if loose := sum(item.fold is None for item in dataset.items):
+        raise DataError(f"{loose:,} items of {dataset.title} have no fold; give each one.", code="no-fold")
+    if shared := _shared(dataset.items, lambda item: item.group, lambda item: item.fold):
+        raise DataError(
+            f"{len(shared):,} source recordings of {dataset.title} are in more than one fold, such as "
+            f"{shared[0][:60]!r}; their folds cannot be used.",
+            code="leak",
+        )
+    aside = {test, validation}
+    splits = Splits(
+        tuple(item for item in dataset.items if item.fold not in aside),
+        tuple(item for item in dataset.items if validation is not None and item.fold == validation),
+        tuple(item for item in dataset.items if item.fold == test),
+    )
+    asked = ("train", "test") if validation is None else ("train", "validation", "test")
+    return _sound(dataset, splits, asked)
+
+
+def split_by_group(dataset: Dataset, fractions: Fractions, seed: int) -> Splits:
+    """Whole groups by the hash of their name: the same group is on the same side whatever else the set holds."""
+    sides: dict[str, list[Item]] = {"train": [], "validation": [], "test": []}
+    for item in dataset.items:
+        if (side := side_of(item, fractions, seed)) is not None:
+            sides[side].append(item)
+    splits = Splits(*(tuple(sides[name]) for name in ("train", "validation", "test")))
+    return _sound(dataset, splits, [name for name in sides if getattr(fractions, name) > 0])
+
+
+def side_of(item: Item, fractions: Fractions, seed: int) -> str | None:
+    """Where ``split_by_group`` puts an item; None where the fractions leave it out."""
+    place = seed_of("split", seed, item.group or item.id) / _SEEDS
+    edge = 0.0
+    for name in ("train", "validation", "test"):
+        edge += getattr(fractions, name)
+        if place < edge:
+            return name
+    return None if edge < 1.0 - 1e-9 else "test" if fractions.test else "train"
+
+
+def demand_trainable(dataset: Dataset, items: Sequence[Item]) -> None:
+    """Refuse items that no classifier can learn from, with their counts."""
+    if not items or not dataset.classes:
+        what = "no items" if not items else "no classes"
+        raise DataError(f"{dataset.title} has {what} to train on.", code="empty-split")
+    if unlabelled := sum(item.label is None for item in items):
+        raise DataError(f"{unlabelled:,} of {len(items):,} items to train on have no label.", code="unlabelled")
+    counts = Counter(item.label for item in items)
+    told = ", ".join(f"{name} {counts.get(index, 0):,}" for index, name in enumerate(dataset.classes[:12]))
+    told += " ..." if len(dataset.classes) > 12 else ""
+    if len(counts) < 2:
+        raise DataError(f"All items to train on are of one class ({told}); at least two are needed.", code="one-class")
+    if any(counts.get(index, 0) < 2 for index in range(len(dataset.classes))):
+        raise DataError(
+            f"A class has fewer than two items to train on ({told}); add some or drop it.", code="few-items"
+        )
+
+
+def leaks(dataset: Dataset, splits: Splits | None = None, progress: Progress = no_progress) -> Leaks:
+    """Source recordings and identical bytes on more than one side: of ``splits``, else of the items' own splits, else
+    of their folds. Reads every item."""
+    sides = _sides(dataset, splits)
+    placed = [item for item in dataset.items if item.id in sides]
+    groups = _shared(placed, lambda item: item.group, lambda item: sides[item.id])
+    first: dict[str, list[Item]] = defaultdict(list)
+    for done, item in enumerate(placed, 1):
+        first[sha256_of(dataset.read(item))].append(item)
+        progress(done, len(placed), "hash")
+    copies: list[tuple[str, str]] = []
+    touched = {item.id for item in placed if item.group in set(groups)}
+    for alike in first.values():
+        if len({sides[item.id] for item in alike}) > 1:
+            other = next(item for item in alike if sides[item.id] != sides[alike[0].id])
+            copies.append((alike[0].id, other.id))
+            touched |= {item.id for item in alike}
+    return Leaks(groups, tuple(copies), len(touched))
+
+
+def _sides(dataset: Dataset, splits: Splits | None) -> dict[str, Hashable]:
+    if splits is not None:
+        return {item.id: name for name, items in splits.sides() for item in items}
+    if any(item.split is not None for item in dataset.items):
+        return {item.id: item.split for item in dataset.items if item.split is not None}
+    return {item.id: item.fold for item in dataset.items if item.fold is not None}
+
+
+def _shared(
+    items: Sequence[Item], what: Callable[[Item], str | None], where: Callable[[Item], Hashable]
+) -> tuple[str, ...]:
+    """Values of ``what`` that are in more than one place."""
+    places: dict[str, set[Hashable]] = defaultdict(set)
+    for item in items:
+        if (value := what(item)) is not None:
+            places[value].add(where(item))
+    return tuple(sorted(value for value, found in places.items() if len(found) > 1))
+
+
+def _sound(dataset: Dataset, splits: Splits, asked: Sequence[str]) -> Splits:
+    """Refuse sides that are empty, and a training side of one class."""
+    sizes = dict((name, len(items)) for name, items in splits.sides())
+    if empty := [name for name in asked if not sizes[name]]:
+        counts = ", ".join(f"{name} {count:,}" for name, count in sizes.items())
+        raise DataError(
+            f"The {empty[0]} split of {dataset.title} is empty ({counts}); add items or change the fractions.",
+            code="empty-split",
+        )
+    if "train" in asked and len(dataset.classes) > 0:
+        counts = Counter(item.label for item in splits.train if item.label is not None)
+        if len(counts) == 1:
+            name = dataset.classes[next(iter(counts))]
+            raise DataError(
+                f"All {sizes['train']:,} items to train on are {name!r}; at least two classes are needed.",
+                code="one-class",
+            )
+    return splits
