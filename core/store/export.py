@@ -1,0 +1,97 @@
+"""A collection as a table for other programs: .csv or .parquet, one row an item."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import StoreError
+from core.store._faults import sync
+from core.store.rows import Where
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from core.store._snapshot import Snapshot
+
+_PLAIN = ("id", "sha256", "kind", "label", "fold", "group", "split", "seconds", "truth", "receipt")
+_MEASURES = ("label", "confidence", "total", "aleatoric", "epistemic", "novelty", "score")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell
+
+
+def writer_for(path: Path) -> Callable[[pa.Table, Path], None]:
+    """How a file of this name is written."""
+    write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix.lower())
+    if write is None:
+        raise StoreError(
+            f"An export ends in .csv or .parquet, not in {path.suffix[:20]!r}; name it so.", code="bad-suffix"
+        )
+    return write
+
+
+def replaced(path: Path, table: pa.Table, write: Callable[[pa.Table, Path], None]) -> None:
+    """Write the file whole or not at all."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".export-", delete=False) as stream:
+        temporary = Path(stream.name)
+    try:
+        write(table, temporary)
+        sync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def safe_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def joined(snapshot: Snapshot) -> pa.Table:
+    """Items with their further columns, tags, note, measures of each model and place on each map."""
+    import pyarrow as pa
+
+    table = snapshot.items((*_PLAIN, "extra"), Where())
+    ids = table["id"].to_pylist()
+    extra = [dict(json.loads(text)) for text in table["extra"].to_pylist()]
+    table = table.drop_columns(["extra"])
+    columns: dict[str, Sequence[Any]] = {}
+    for name in sorted({name for record in extra for name in record}):
+        columns[f"extra.{name}"] = pa.array([record.get(name) for record in extra], pa.string())
+    tags: dict[str, list[str]] = {}
+    for row in snapshot.rows("tags", ["id", "tag"]).to_pylist():
+        tags.setdefault(row["id"], []).append(row["tag"])
+    columns["tags"] = pa.array([json.dumps(sorted(tags[i]), ensure_ascii=False) if i in tags else None for i in ids])
+    notes = {row["id"]: row["text"] for row in snapshot.rows("notes", ["id", "text"]).to_pylist()}
+    columns["note"] = pa.array([notes.get(i) for i in ids], pa.string())
+    for source, owner, fields in (("uncertainties", "model", _MEASURES), ("positions", "map", ("x", "y"))):
+        wide = snapshot.rows(source, ["id", owner, *fields])
+        by_owner: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in wide.to_pylist():
+            by_owner.setdefault(row[owner], {})[row["id"]] = row
+        for key, rows in sorted(by_owner.items()):
+            for field in fields:
+                values = [rows[i][field] if i in rows else None for i in ids]
+                columns[f"{owner} {key[:12]}: {field}"] = pa.array(values, wide.schema.field(field).type)
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    return table
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path)
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([safe_cell(name) for name in table.column_names])
+        for batch in table.to_batches(max_chunksize=4096):
+            for record in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in record])
