@@ -17,6 +17,7 @@ import numpy as np
 from core.contracts import Item, Split
 from core.data._copies import Copy
 from core.data._fetch import Remote
+from core.data._table import Cells, read_table
 from core.errors import DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -128,34 +129,15 @@ def _require_class_order(copy: Copy) -> None:
 
 
 def _from_parquet(copy: Copy, split: Split) -> Pictures:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     (path,) = copy.need(f"cifar10_{split}.parquet")
-    try:
-        with pq.ParquetFile(path) as table:
-            names = table.schema_arrow.names
-            if missing := [name for name in ("file", "label", "image") if name not in names]:
-                raise copy.wrong(f"{path.name} has no column {missing[0]!r}")
-            wanted = [name for name in ("file", "label", "image", "human_counts") if name in names]
-            columns = table.read(columns=wanted).combine_chunks()
-    except pa.ArrowException as error:
-        raise copy.wrong(f"{path.name} is no readable parquet file") from error
-    files = tuple(str(name) for name in columns["file"].to_pylist())
-    words = columns["label"].to_pylist()
+    table = read_table(path)
+    for column, columns in (("file", table.texts), ("label", table.texts), ("image", table.files)):
+        if column not in columns:
+            raise copy.wrong(f"{path.name} has no column {column!r}")
+    names, words = table.texts["file"], table.texts["label"]
     if strange := [word for word in words if word not in CLASSES]:
-        raise copy.wrong(f"{path.name} has the label {str(strange[0])[:40]!r}")
-    if len(set(files)) != len(files):
+        raise copy.wrong(f"{path.name} has the label {strange[0][:40]!r}")
+    if len(set(names)) != len(names):
         raise copy.wrong(f"{path.name} names a picture twice")
-    images = columns["image"]
-    if images.null_count:
-        raise copy.wrong(f"{path.name} has {images.null_count} rows without a picture")
-    try:
-        counts = np.array(columns["human_counts"].to_pylist()) if "human_counts" in wanted else None
-    except ValueError as error:
-        raise copy.wrong(f"the human_counts of {path.name} are not of one length") from error
-
-    def read(at: int) -> bytes:
-        return images[at].as_py()
-
-    return Pictures(split, files, tuple(CLASSES.index(word) for word in words), read, counts)
+    labels = tuple(CLASSES.index(word) for word in words)
+    return Pictures(split, names, labels, Cells(path, table, "image").read, table.numbers.get("human_counts"))

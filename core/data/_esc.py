@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.contracts import Dataset, Item
 from core.data._copies import Copy, first_missing, reader, whole
+from core.data._csv import TableLimits
 from core.data._fetch import Remote
+from core.data._table import read_table
 
 ESC50 = Remote(
     key="esc50",
@@ -34,7 +35,7 @@ CLASSES = (
 CLASSES_10 = tuple(sorted(CLASSES[target] for target in (0, 1, 10, 11, 12, 20, 21, 38, 40, 41)))
 _FOLDS = range(1, 6)
 _NEEDED = ("filename", "fold", "target", "category", "src_file", "take")
-_LONGEST_TABLE = 4 << 20  # bytes; the published one has 100,000
+_LIMITS = TableLimits(rows=10_000, cell=1_000, text=4 << 20)  # the published table has 2,000 rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,16 @@ def rows_of(copy: Copy) -> tuple[tuple[Row, ...], Path]:
     name = next((name for name in names if (copy.root / name).is_file()), names[0])
     (table,) = copy.need(name)
     folder = copy.root / "audio" if (copy.root / "audio").is_dir() else copy.root
-    if table.stat().st_size > _LONGEST_TABLE:
-        raise copy.wrong(f"{name} has {table.stat().st_size:,} bytes")
-    try:
-        lines = csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines(), strict=True)
-        missing = [column for column in _NEEDED if column not in (lines.fieldnames or ())]
-        if missing:
-            raise copy.wrong(f"{name} has no column {missing[0]!r}")
-        rows = tuple(_row(copy, f"{name}, line {number}", line) for number, line in enumerate(lines, start=2))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise copy.wrong(f"{name} is no UTF-8 table") from error
+    read = read_table(table, limits=_LIMITS)
+    missing = [column for column in _NEEDED if column not in read.texts]
+    if missing:
+        raise copy.wrong(f"{name} has no column {missing[0]!r}")
+    columns = [column for column in (*_NEEDED, "esc10") if column in read.texts]
+    lines = zip(*(read.texts[column] for column in columns), strict=True)
+    rows = tuple(
+        _row(copy, f"{name}, line {read.row(at)}", dict(zip(columns, cells, strict=True)))
+        for at, cells in enumerate(lines)
+    )
     _require_sound(copy, rows)
     return rows, folder
 
@@ -89,25 +90,22 @@ def dataset_of(
 
 
 def _row(copy: Copy, where: str, line: dict[str, str]) -> Row:
-    cells = {name: line.get(name) or "" for name in (*_NEEDED, "esc10")}
-    fold = whole(cells["fold"], _FOLDS)
-    target = whole(cells["target"], range(len(CLASSES)))
+    fold = whole(line["fold"], _FOLDS)
+    target = whole(line["target"], range(len(CLASSES)))
     if fold is None:
-        raise copy.wrong(f"{where}: fold {cells['fold'][:20]!r} is not 1 to 5")
-    if target is None or CLASSES[target] != cells["category"]:
-        raise copy.wrong(f"{where}: target {cells['target'][:20]!r} is not {cells['category'][:40]!r}")
-    parts = cells["filename"].split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in cells["filename"] or "\0" in cells["filename"]:
-        raise copy.wrong(f"{where}: {cells['filename'][:80]!r} is no plain file name")
-    if not cells["src_file"]:
+        raise copy.wrong(f"{where}: fold {line['fold'][:20]!r} is not 1 to 5")
+    if target is None or CLASSES[target] != line["category"]:
+        raise copy.wrong(f"{where}: target {line['target'][:20]!r} is not {line['category'][:40]!r}")
+    parts = line["filename"].split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in line["filename"] or "\0" in line["filename"]:
+        raise copy.wrong(f"{where}: {line['filename'][:80]!r} is no plain file name")
+    if not line["src_file"]:
         raise copy.wrong(f"{where}: src_file is empty")
-    member = "esc10" not in line or cells["esc10"].lower() == "true"
-    return Row(cells["filename"], fold, target, cells["category"], cells["src_file"], cells["take"], member)
+    member = "esc10" not in line or line["esc10"].lower() == "true"
+    return Row(line["filename"], fold, target, line["category"], line["src_file"], line["take"], member)
 
 
 def _require_sound(copy: Copy, rows: tuple[Row, ...]) -> None:
-    if not rows:
-        raise copy.wrong("its table has no rows")
     seen: set[str] = set()
     fold_of: dict[str, int] = {}
     for row in rows:

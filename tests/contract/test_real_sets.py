@@ -108,7 +108,7 @@ def test_esc10_reads_a_flat_copy_of_its_part_alone(settings: Settings, tmp_path:
         ("1-100000-A-0.wav,1,0,dog", "1-100000-A-0.wav,2,0,dog", "is in folds 2 and 1"),
         ("1-100000-A-0.wav,1,0,dog", "1-100000-Z-0.wav,1,0,dog", "1-100000-Z-0.wav is missing"),
         ("src_file", "source", "no column 'src_file'"),
-        ("rooster", "rooster\x81", "no UTF-8"),
+        ("rooster", "rooster\x81", "UTF-8"),
     ],
 )
 def test_a_wrong_esc_table_is_refused_with_the_place(
