@@ -131,7 +131,7 @@ class DatasetSpec:
     open: Callable[..., Dataset]  # open(location: Path | None, settings: Settings) -> Dataset
     builtin: bool = False  # made on the spot, no download
     needs_location: bool = False  # folder, manifest, zip: useless without a path
-    prepare: Callable[..., None] | None = None  # prepare(settings, progress): make everything now, resumable
+    prepare: Callable[..., int] | None = None  # prepare(settings, progress) -> how many were made; resumable
     classes: tuple[str, ...] = field(default=())
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.ui import palette
+from core.ui import palette, words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -55,8 +55,9 @@ def sound(envelope: np.ndarray, logmel: np.ndarray, centres: np.ndarray, length:
     figure.update_layout(palette.layout(dark, 400))
     figure.update_xaxes(range=[0, length], showgrid=False)
     figure.update_xaxes(title_text="time in seconds", row=2, col=1)
-    peak = max(1.0, float(np.abs(envelope).max(initial=0.0)))
-    figure.update_yaxes(title_text="amplitude", range=[-peak, peak], tickvals=[-1, 0, 1], row=1, col=1)
+    peak = float(np.abs(envelope).max(initial=0.0)) or 1.0
+    ticks = {"tickvals": [-peak, 0, peak], "ticktext": [f"−{words.figure(peak, 2)}", "0", words.figure(peak, 2)]}
+    figure.update_yaxes(title_text="amplitude", range=[-1.1 * peak, 1.1 * peak], **ticks, row=1, col=1)
     marks = [frequency for frequency in _MARKS if centres[0] <= frequency <= centres[-1]]
     figure.update_yaxes(
         title_text="frequency",
@@ -69,31 +70,30 @@ def sound(envelope: np.ndarray, logmel: np.ndarray, centres: np.ndarray, length:
     return figure
 
 
-def brightness(pixels: np.ndarray, dark: bool) -> Figure:
-    """How many pixels have which brightness, one line a colour channel."""
+def brightness(levels: np.ndarray, dark: bool) -> Figure:
+    """How many pixels have which brightness, one line a colour channel. ``levels`` (3, bins) shares."""
     from plotly import graph_objects as go
 
     colours = palette.palette(dark)
     figure = go.Figure()
-    levels = np.arange(0, 256, 8)
-    for channel, (name, dash) in enumerate((("red", "solid"), ("green", "dash"), ("blue", "dot"))):
-        counts, _ = np.histogram(pixels[..., channel], bins=np.arange(0, 257, 8))
-        share = 100 * counts / counts.sum()
+    step = 256 / levels.shape[1]
+    centres = (np.arange(levels.shape[1]) + 0.5) * step
+    look = (("red", "solid", colours.refused), ("green", "dash", colours.kept), ("blue", "dot", colours.epistemic))
+    for share, (name, dash, colour) in zip(levels, look, strict=True):
         figure.add_trace(
             go.Scatter(
-                x=levels + 4,
-                y=share,
+                x=centres,
+                y=100 * share,
                 name=name,
                 mode="lines",
-                line={"dash": dash, "width": 2, "color": (colours.refused, colours.kept, colours.epistemic)[channel]},
-                hovertemplate="%{y:.1f} % of the pixels have %{x:.0f} of 255 in " + name + "<extra></extra>",
+                line={"dash": dash, "width": 2, "color": colour},
+                hovertemplate="%{y:.1f} % of the pixels are near %{x:.0f} of 255 in " + name + "<extra></extra>",
             )
         )
-    figure.update_layout(palette.layout(dark, 260))
-    figure.update_layout(
-        showlegend=True, legend={"orientation": "h", "y": 1.0, "x": 1, "xanchor": "right", "yanchor": "bottom"}
-    )
-    figure.update_xaxes(title_text="brightness of the channel, 0 to 255", range=[0, 255])
+    figure.update_layout(palette.layout(dark, 280))
+    legend = {"orientation": "h", "y": 1.0, "x": 1, "xanchor": "right", "yanchor": "bottom"}
+    figure.update_layout(showlegend=True, legend=legend, margin_t=32)
+    figure.update_xaxes(title_text="brightness in the channel, 0 to 255", range=[0, 255])
     figure.update_yaxes(title_text="share of pixels in %", rangemode="tozero")
     return figure
 

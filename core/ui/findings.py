@@ -7,13 +7,13 @@ import numpy as np
 from core.ui import words
 
 
-def of_sound(logmel: np.ndarray, centres: np.ndarray, hop_seconds: float) -> str:
-    """Where the loudest moment is and where half of the energy lies. ``logmel`` (mels, frames) in dB."""
-    power = np.power(10.0, logmel.astype(np.float64) / 10)
+def of_sound(log_mel: np.ndarray, centres: np.ndarray, seconds: float) -> str:
+    """Where the loudest moment is and where the energy lies. ``log_mel`` (mels, frames) in dB, ``centres`` in Hz."""
+    power = np.power(10.0, log_mel.astype(np.float64) / 10)
     floor = np.power(10.0, -99 / 10)
     if power.max() <= floor:
         return "There is nothing to hear: every sample is at the floor."
-    moment = float(power.sum(axis=0).argmax()) * hop_seconds
+    moment = float(power.sum(axis=0).argmax()) * seconds / power.shape[1]
     share = np.cumsum(power.sum(axis=1)) / power.sum()
     middle = float(centres[int(np.searchsorted(share, 0.5))])
     low, high = (float(centres[int(np.searchsorted(share, s))]) for s in (0.05, 0.95))

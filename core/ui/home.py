@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import streamlit as st
 
+from core.media.door import open_view
 from core.ui import cached, samples, shell, words
 
 _INSPECT = "pages/1_Inspect.py"
@@ -24,23 +27,26 @@ def doors() -> None:
     with own:
         st.subheader("Your own file", anchor=False)
         st.markdown("A recording, a photo, several of them, or a zip. Nothing leaves this machine.")
-        st.page_link(_INSPECT, label="Open a file", icon=":material/upload_file:", query_params={"from": "upload"})
+        st.page_link(_INSPECT, label="Open a file", icon=":material/upload_file:")
     with sound:
         st.subheader("A sound made here", anchor=False)
         st.markdown("Soundbox: sounds synthesised on this machine, whose true class and true doubt are known.")
         _door("soundbox", "Listen to one", ":material/graphic_eq:")
     with picture:
         st.subheader("A picture made here", anchor=False)
-        st.markdown("Toybox: toys rendered on this machine, with pose, light and occlusion known for each.")
+        st.markdown("Toybox: toys rendered on this machine, with the pose, light and occlusion of each known.")
         _door("toybox", "Look at one", ":material/toys:")
 
 
 def _door(key: str, label: str, icon: str) -> None:
-    first = samples.offered(cached.dataset(key))[0]
-    st.page_link(_INSPECT, label=label, icon=icon, query_params={"from": "samples", "sample": first.address})
+    first = next(sample for sample in samples.offered() if sample.data == key)
+    st.page_link(_INSPECT, label=label, icon=icon, query_params=_link(first.name))
 
 
-@st.fragment
+def _link(name: str) -> dict[str, str]:
+    return {"from": "Samples", "sample": name}
+
+
 def gallery() -> None:
     """One item a class, as the thumbnails a map will use; each opens in Inspect."""
     for key in samples.SETS:
@@ -50,14 +56,18 @@ def gallery() -> None:
             f"{words.count(len(data.items))} items in {len(data.classes)} classes, made from a seed: "
             "clean ones, mixtures whose true probabilities are known, noisy ones, and some from outside the classes."
         )
-        offered = samples.offered(data)
         with st.container(horizontal=True, gap="small"):
-            for sample in offered:
-                _tile(sample)
+            for name, thumbnail in _tiles(key):
+                with st.container(width=124, gap=None):
+                    st.image(thumbnail, width=112, alt=f"thumbnail: {name}")
+                    st.page_link(_INSPECT, label=name, query_params=_link(name))
 
 
-def _tile(sample: samples.Sample) -> None:
-    view = cached.view(cached.item_bytes(sample.data, sample.item))
-    with st.container(width=124, gap=None):
-        st.image(view.thumbnail, width=112, alt=f"thumbnail of {sample.name}")
-        st.page_link(_INSPECT, label=sample.name, query_params={"from": "samples", "sample": sample.address})
+@st.cache_resource(show_spinner="Making a thumbnail of each class")
+def _tiles(key: str) -> tuple[tuple[str, bytes], ...]:
+    """All thumbnails of one set at once: rendered and decoded side by side."""
+    data, chosen = cached.dataset(key), [sample for sample in samples.offered() if sample.data == key]
+    items = {item.id: item for item in data.items}
+    with ThreadPoolExecutor(cached.settings().decoders) as pool:
+        pictures = pool.map(lambda sample: open_view(data.read(items[sample.item])).thumbnail, chosen)
+        return tuple((sample.name, picture) for sample, picture in zip(chosen, pictures, strict=True))

@@ -8,16 +8,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import UserFacingError
-from core.media.door import View
-from core.ui import cached, figures, findings, palette, samples, shell, words
+from core.ui import cached, figures, palette, samples, shell, words
+from core.ui.cached import Picture, Shown, Sound
 
 _PER_PAGE = 5
-_WAYS = {
-    "upload": ":material/upload_file: Upload",
-    "record": ":material/mic: Record",
-    "camera": ":material/photo_camera: Camera",
-    "samples": ":material/auto_awesome: Samples",
-}
+_WAYS = ("Upload", "Record", "Camera", "Samples")  # as they stand in the URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +26,15 @@ class File:
 
 def choose() -> list[File]:
     """The four ways to bring files; the way and the sample stand in the URL."""
-    if st.query_params.get("from") not in _WAYS:
-        st.query_params.pop("from", None)
     way = st.segmented_control(
-        "Where from",
-        list(_WAYS),
-        format_func=_WAYS.__getitem__,
-        default="upload",
-        required=True,
-        key="from",
-        bind="query-params",
+        "Where from", _WAYS, default=_WAYS[0], required=True, key="from", bind="query-params", persist_state="session"
     )
-    if way == "record":
+    if way == "Record":
         return _recording()
-    if way == "camera":
+    if way == "Camera":
         shot = st.camera_input("Take a picture", key="shot")
         return [File("Camera picture", shot.getvalue())] if shot else []
-    if way == "samples":
+    if way == "Samples":
         return _sample()
     return _uploads()
 
@@ -71,7 +58,7 @@ def _uploads() -> list[File]:
 
 
 def _go_to_samples() -> None:
-    st.session_state["from"] = "samples"
+    st.session_state["from"] = "Samples"
 
 
 def _opened(file: File) -> list[File]:
@@ -82,7 +69,7 @@ def _opened(file: File) -> list[File]:
         archive = cached.archive(file.raw)
     except UserFacingError as error:
         return [File(file.name, refusal=str(error))]
-    good = [File(f"{file.name}: {entry.name}", archive.read(entry)) for entry in archive.entries]
+    good = [File(f"{file.name}: {entry.name}", archive.read(entry)) for entry in archive.files]
     return good + [File(f"{file.name}: {problem.id}", refusal=problem.reason) for problem in archive.problems]
 
 
@@ -93,12 +80,9 @@ def _recording() -> list[File]:
 
 
 def _sample() -> list[File]:
-    offered = [sample for key in samples.SETS for sample in samples.offered(cached.dataset(key))]
-    names = {sample.address: sample.name for sample in offered}
-    if st.query_params.get("sample") not in names:
-        st.query_params.pop("sample", None)
-    address = st.selectbox("A sample", list(names), format_func=names.__getitem__, key="sample", bind="query-params")
-    chosen = samples.find(address) if address else None
+    by_name = {sample.name: sample for sample in samples.offered()}
+    name = st.selectbox("A sample, made on this machine", list(by_name), key="sample", bind="query-params")
+    chosen = by_name.get(name)
     return [File(chosen.name, cached.item_bytes(chosen.data, chosen.item))] if chosen else []
 
 
@@ -119,22 +103,22 @@ def show(file: File) -> None:
         try:
             if file.refusal:
                 raise UserFacingError(file.refusal)
-            view = cached.view(file.raw)
+            view = cached.shown(file.raw)
         except UserFacingError as error:
             st.error(words.plain(str(error), 400), icon=":material/block:")
             return
         st.markdown(f"**{_answer(view)}**")
-        if view.kind == "audio":
-            _sound(view)
+        if isinstance(view.drawn, Sound):
+            _sound(view, view.drawn)
         else:
-            _picture(view)
+            _picture(view, view.drawn)
         _receipt(view)
 
 
-def _answer(view: View) -> str:
-    receipt = view.receipt
-    if view.kind == "audio":
-        what = f"{words.seconds(view.seconds or 0)} of sound at {words.hertz(view.rate or 0)}"
+def _answer(view: Shown) -> str:
+    receipt, drawn = view.receipt, view.drawn
+    if isinstance(drawn, Sound):
+        what = f"{words.seconds(drawn.seconds)} of sound at {words.hertz(drawn.rate)}"
     else:
         what = f"A picture of {receipt.width} × {receipt.height} pixels"
     alarms = [note.text for note in receipt.notes if note.alarm]
@@ -143,38 +127,35 @@ def _answer(view: View) -> str:
     return f"{what}. Nothing in it stands in the way of a model."
 
 
-def _sound(view: View) -> None:
-    dark = shell.is_dark()
+def _sound(view: Shown, sound: Sound) -> None:
     st.audio(view.preview, format="audio/flac", alt="what was analysed, as mono")
-    figure = figures.sound(view.envelope, view.logmel, view.mel_centres, view.seconds or 0, dark)
-    sentence = findings.of_sound(view.logmel, view.mel_centres, (view.seconds or 0) / view.logmel.shape[1])
-    st.plotly_chart(
-        figure, config=palette.CONFIG, alt=f"Waveform and log-mel spectrogram. {sentence}", key=f"sound-{view.sha256}"
-    )
-    st.caption(sentence)
+    figure = figures.sound(sound.envelope, sound.log_mel, sound.centres, sound.seconds, shell.is_dark())
+    alt = f"Waveform above log-mel spectrogram. {view.finding}"
+    st.plotly_chart(figure, config=palette.CONFIG, alt=alt, key=f"sound-{view.sha256}")
+    st.caption(view.finding)
 
 
-def _picture(view: View) -> None:
+def _picture(view: Shown, picture: Picture) -> None:
     left, right = st.columns([2, 3])
-    sentence = findings.of_picture(view.pixels)
     with left:
-        st.image(view.preview, width="stretch", alt=sentence)
+        st.image(view.preview, alt=view.finding)
     with right:
-        figure = figures.brightness(view.pixels, shell.is_dark())
-        st.plotly_chart(
-            figure, config=palette.CONFIG, alt=f"Brightness of the pixels. {sentence}", key=f"picture-{view.sha256}"
-        )
-        st.caption(sentence)
+        figure = figures.brightness(picture.levels, shell.is_dark())
+        alt = f"Brightness of the pixels by channel. {view.finding}"
+        st.plotly_chart(figure, config=palette.CONFIG, alt=alt, key=f"picture-{view.sha256}")
+        st.caption(view.finding)
 
 
-def _receipt(view: View) -> None:
+def _receipt(view: Shown) -> None:
     """What arrived on the left, what was done on the right."""
     receipt = view.receipt
     arrived, done = st.columns(2)
     with arrived:
         st.markdown("**What arrived**")
-        facts = [f"{receipt.container.upper()}, {words.plain(receipt.codec)}, {words.size(receipt.size_bytes)}"]
-        if view.kind == "audio":
+        form = receipt.container.upper()
+        form = receipt.codec if receipt.codec.upper().startswith(form) else f"{form}, {receipt.codec}"
+        facts = [f"{words.plain(form)}, {words.size(receipt.size_bytes)}"]
+        if isinstance(view.drawn, Sound):
             channels = (
                 "mono"
                 if receipt.channels == 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+
+import streamlit as st
 
 from core.contracts import Dataset, Item
 from core.ui import cached
@@ -12,51 +16,43 @@ SETS = ("soundbox", "toybox")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One item a visitor can pick; ``address`` is what stands in the URL."""
+    """One item a visitor can pick; its name is unique, and is what stands in the URL."""
 
     data: str
     item: str
     name: str
-    clean: bool  # False: a mixture, or from outside the classes
-
-    @property
-    def address(self) -> str:
-        return f"{self.data}:{self.item}"
 
 
 def read_name(label: str) -> str:
     return label.replace("_", " ").capitalize()
 
 
-def offered(data: Dataset) -> tuple[Sample, ...]:
-    """The first clean test item of each class, then two mixtures and two from outside."""
+@st.cache_resource
+def offered() -> tuple[Sample, ...]:
+    """Per set: the first clean test item of each class, then two mixtures and one from outside."""
+    found: dict[str, Sample] = {}
+    for key in SETS:
+        data = cached.dataset(key)
+        for name, item in _picked(data):
+            unique = name if name not in found else f"{name} ({data.title})"
+            found[unique] = Sample(key, item.id, unique)
+    return tuple(found.values())
+
+
+def _picked(data: Dataset) -> Iterator[tuple[str, Item]]:
     clean: dict[int, Item] = {}
     for item in data.items:
         if item.split == "test" and item.label is not None and _is_clean(item):
             clean.setdefault(item.label, item)
-    hard = [item for item in data.items if item.split == "test" and _is_even_mixture(item)][:2]
-    outside = [item for item in data.items if item.split == "ood"]
-    chosen = [Sample(data.key, clean[c].id, read_name(data.classes[c]), True) for c in sorted(clean)]
-    chosen += [Sample(data.key, item.id, _mixture_name(item, data.classes), False) for item in hard]
-    chosen += [
-        Sample(
-            data.key, item.id, "Never heard in training" if data.kind == "audio" else "Never seen in training", False
-        )
-        for item in outside[:1]
-    ]
-    return tuple(chosen)
-
-
-def find(address: str) -> Sample | None:
-    """The sample of a URL, or None: an address is data and never a path."""
-    key, _, item_id = address.partition(":")
-    if key not in SETS:
-        return None
-    data = cached.dataset(key)
-    for sample in offered(data):
-        if sample.item == item_id:
-            return sample
-    return None
+    yield from ((read_name(data.classes[label]), clean[label]) for label in sorted(clean))
+    even: dict[str, Item] = {}
+    for item in data.items:
+        if item.split == "test" and _is_even_mixture(item):
+            even.setdefault(_mixture_name(item, data.classes), item)
+    yield from islice(even.items(), 2)
+    outside = (item for item in data.items if item.split == "ood")
+    unknown = "A sound of no class" if data.kind == "audio" else "A picture of no class"
+    yield from ((unknown, item) for item in islice(outside, 1))
 
 
 def _is_clean(item: Item) -> bool:
@@ -71,5 +67,5 @@ def _is_even_mixture(item: Item) -> bool:
 
 def _mixture_name(item: Item, classes: tuple[str, ...]) -> str:
     probs = item.truth.probs if item.truth and item.truth.probs else ()
-    top = sorted(range(len(probs)), key=lambda index: -probs[index])[:2]
-    return " and ".join(read_name(classes[index]).lower() for index in sorted(top)).capitalize() + ", mixed"
+    top = sorted(sorted(range(len(probs)), key=lambda index: -probs[index])[:2])
+    return "Half " + ", half ".join(read_name(classes[index]).lower() for index in top)
