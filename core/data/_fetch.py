@@ -21,7 +21,7 @@ from core.settings import Settings
 _CHUNK = 1 << 16  # bytes asked of the network at a time
 _STEPS = 20  # progress messages a download
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two chunks
-_STALE = 3600.0  # seconds after which an unfinished download has surely lost its process
+_STALE = 86_400.0  # seconds after which an unfinished download or unpacking has surely lost its process
 PART = ".part"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core.data import _unpack
 from core.data._fetch import Remote
 from core.data._unpack import unpacked
 from core.errors import ArchiveError
@@ -129,3 +130,20 @@ def test_something_else_is_refused(settings: Settings, tmp_path: Path, raw: byte
 def test_unpacking_again_reads_the_finished_folder(settings: Settings, tmp_path: Path) -> None:
     first = unpack(tarred("top", {"a.bin": b"A"}), settings, tmp_path)
     assert unpack(b"no archive any more", settings, tmp_path, replace(REMOTE, title="Again")) == first
+
+
+def test_the_second_of_two_processes_takes_the_folder_of_the_first(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = _unpack._unpack
+
+    def overtaken(archive: Path, remote: Remote, part: Path) -> None:
+        alone(archive, remote, part)
+        target = part.parent / f"unpacked-{'0' * 16}"
+        target.mkdir()
+        (target / "a.bin").write_bytes(b"A")
+
+    monkeypatch.setattr(_unpack, "_unpack", overtaken)
+    folder = unpack(tarred("top", {"a.bin": b"A"}), settings, tmp_path)
+    assert (folder / "a.bin").read_bytes() == b"A"
+    assert list(folder.parent.iterdir()) == [folder], "the second copy stayed"
