@@ -137,7 +137,7 @@ class Reader:
 
     def _finish(self, done: int, digest: bytes | None) -> None:
         cut = any(note.code == "truncated" for note in self.notes)
-        if self._flac is None or cut:
+        if self._flac is None or cut or not done:
             return
         if self._flac.total and done < self._flac.total:
             self.notes.append(truncated(done / self.rate, self._flac.total / self.rate))

@@ -77,8 +77,9 @@ def _mp3_reader(raw: bytes) -> Reader:
     from core.media import _ffmpeg, _libsndfile, _streams
 
     walk = _streams.walk_mp3(raw)
-    if walk is None or walk.frames < 1:
-        raise MediaError("The MP3 file holds no sound frames; send another copy.", code="no-samples")
+    if walk is None or walk.frames < 2:  # no decoder starts on a single frame
+        held = "no sound" if walk is None or not walk.frames else "a single frame of a few milliseconds"
+        raise MediaError(f"The MP3 file holds {held}; send a longer one.", code="no-samples")
     if walk.honest:
         return _libsndfile.Reader(raw, "mp3")
     reader = _ffmpeg.Reader(raw[walk.start :], "mp3")

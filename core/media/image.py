@@ -100,6 +100,7 @@ def check_size(width: int, height: int) -> None:
 
 def _loaded(picture: Image.Image) -> tuple[Image.Image, list[Note]]:
     container = (picture.format or "picture").lower()
+    turn = _turn(picture)  # asked before the pixels: TIFF turns while it loads, and forgets
     try:
         picture.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -108,14 +109,19 @@ def _loaded(picture: Image.Image) -> tuple[Image.Image, list[Note]]:
         if "truncated" in str(error):
             raise MediaError("The picture is truncated; send the whole file.", code="truncated") from None
         raise _damaged(container) from None
-    try:
-        turn = picture.getexif().get(0x0112, 1)
-        upright = ImageOps.exif_transpose(picture) if turn in range(2, 9) else picture
-    except Exception:  # the tag block is free-form; a broken one costs the turn, not the picture
+    if turn is None:
         return picture, [Note("exif-ignored", "its EXIF block is damaged and was ignored")]
-    if upright is not picture and turn in range(2, 9):
-        return upright, [Note("turned", "turned upright as its EXIF block says")]
-    return upright, []
+    if turn not in range(2, 9):
+        return picture, []
+    return ImageOps.exif_transpose(picture), [Note("turned", "turned upright as its EXIF block says")]
+
+
+def _turn(picture: Image.Image) -> int | None:
+    """The EXIF orientation; None when the block, which is free-form, is broken: that costs the turn only."""
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:
+        return None
 
 
 def _codec(picture: Image.Image, raw: bytes, container: str) -> str:

@@ -119,10 +119,11 @@ def _plain_file(path: Path) -> Iterator[tuple[BinaryIO, os.stat_result]]:
         raise MediaError(
             "The recording cannot be opened; check that it exists and may be read.", code="no-file"
         ) from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise MediaError("This is not a plain file; give the recording itself.", code="no-file")
     with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError("This is not a plain file; give the recording itself.", code="no-file")
         yield stream, status
 
 
