@@ -173,7 +173,7 @@ def _shared(
 
 def _sound(dataset: Dataset, splits: Splits, asked: Sequence[str]) -> Splits:
     """Refuse sides that are empty, and a training side of one class."""
-    sizes = dict((name, len(items)) for name, items in splits.sides())
+    sizes = {name: len(items) for name, items in splits.sides()}
     if empty := [name for name in asked if not sizes[name]]:
         counts = ", ".join(f"{name} {count:,}" for name, count in sizes.items())
         raise DataError(

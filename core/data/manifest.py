@@ -73,7 +73,7 @@ def dataset_of(leaf: Leaf, tree: Tree, key: str) -> Dataset:
         *_facts(table),
         *listed(len(unused), "columns of lists or bytes not used", unused, verb=""),
     )
-    return Dataset(key, tree.title, kind, labels.classes, items, reader, notes=notes)
+    return Dataset(key, tree.title, kind, labels.classes, items, reader, "yours", notes)
 
 
 def _roles(table: Table) -> _Roles:

@@ -125,10 +125,10 @@ def starts_and_ends(stream: BinaryIO, directory: Directory) -> tuple[array[int],
     bounds = array("Q", [*starts[1:], directory.offset]) if pairs else array("Q")
     if pairs and starts[0] != 0:
         raise _damaged("bytes stand before its first entry", "prefixed")
-    if any(end > directory.offset for _, end in pairs):
-        raise _damaged("an entry reaches beyond the content", "inconsistent")
-    if any(end > bound for (_, end), bound in zip(pairs, bounds, strict=True)):
+    if any(end > bound for (_, end), bound in zip(pairs[:-1], bounds, strict=False)):
         raise overlapping()
+    if pairs and pairs[-1][1] > directory.offset:
+        raise _damaged("an entry reaches beyond the content", "inconsistent")
     return starts, bounds
 
 
