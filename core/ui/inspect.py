@@ -118,7 +118,7 @@ def show(file: File) -> None:
 def _answer(view: Shown) -> str:
     receipt, drawn = view.receipt, view.drawn
     if isinstance(drawn, Sound):
-        what = f"{words.seconds(drawn.seconds)} of sound at {words.hertz(drawn.rate)}"
+        what = f"{words.seconds(drawn.seconds)} of sound at {words.rate(drawn.rate)}"
     else:
         what = f"A picture of {receipt.width} × {receipt.height} pixels"
     alarms = [note.text for note in receipt.notes if note.alarm]
@@ -163,7 +163,7 @@ def _receipt(view: Shown) -> None:
                 if receipt.channels == 2
                 else f"{receipt.channels} channels"
             )
-            facts.append(f"{words.hertz(receipt.rate or 0)}, {channels}, {words.seconds(receipt.seconds or 0)}")
+            facts.append(f"{words.rate(receipt.rate or 0)}, {channels}, {words.seconds(receipt.seconds or 0)}")
         else:
             facts.append(f"{receipt.width} × {receipt.height} pixels")
         facts.append(f"identity: sha256 {view.sha256[:12]}…")

@@ -68,4 +68,4 @@ def _is_even_mixture(item: Item) -> bool:
 def _mixture_name(item: Item, classes: tuple[str, ...]) -> str:
     probs = item.truth.probs if item.truth and item.truth.probs else ()
     top = sorted(sorted(range(len(probs)), key=lambda index: -probs[index])[:2])
-    return "Half " + ", half ".join(read_name(classes[index]).lower() for index in top)
+    return " or ".join(read_name(classes[index]).lower() for index in top).capitalize()

@@ -44,6 +44,11 @@ def hertz(rate: float) -> str:
     return f"{figure(rate / 1000)} kHz" if rate >= 1000 else f"{figure(rate)} Hz"
 
 
+def rate(samples_per_second: int) -> str:
+    """A sample rate, exact: 22.05 kHz."""
+    return f"{samples_per_second / 1000:g} kHz"
+
+
 def size(octets: int) -> str:
     for unit, scale in (("MB", 1e6), ("kB", 1e3)):
         if octets >= scale:
