@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -107,6 +108,7 @@ class Dataset:
     read: Callable[[Item], bytes]
     licence: str = "unknown"
     notes: tuple[str, ...] = ()  # what a reader should know: "3 files skipped: ..."
+    locate: Callable[[Item], Path | None] | None = None  # an item's file on disk, so that hours are read in windows
 
 
 @dataclass(frozen=True, slots=True)

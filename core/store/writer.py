@@ -51,8 +51,12 @@ class Writer(Collection):
         self._put(items)
 
     def add_problems(self, problems: Sequence[Problem]) -> None:
-        """Note refused items; an item of the same id is no longer in the collection."""
+        """Note refused items. An item of the same id goes, unless only its file could not be read."""
         self._put(problems)
+
+    def clear_problems(self, ids: Iterable[str]) -> None:
+        with self._lock:
+            self._rows["problems"].update(dict.fromkeys(((id_,) for id_ in ids), None))
 
     def add_uncertainties(self, rows: Sequence[UncertaintyRow]) -> None:
         self._put(rows)
@@ -161,7 +165,7 @@ class Writer(Collection):
                     self._weight += len(row.thumbnail)
                     if row.label is not None:
                         self._classes.setdefault(row.label, len(self._classes))
-                elif isinstance(row, Problem):
+                elif isinstance(row, Problem) and row.stage != "read":
                     self._rows["items"][key] = None
             self._flush_if_full()
 
