@@ -44,11 +44,11 @@ def open_digits(location: Path | None, settings: Settings) -> Dataset:
 def _arrays() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    pictures, labels = np.asarray(bunch["images"]), np.asarray(bunch["target"])
+    rows, labels = load_digits(return_X_y=True)
+    pictures = np.asarray(rows).reshape(-1, 8, 8)
     grey = np.floor(pictures * (255.0 / 16.0) + 0.5).astype(np.uint8)  # published as counts of ink, 0..16
     grey.setflags(write=False)
-    return grey, labels
+    return grey, np.asarray(labels)
 
 
 def _item(id_: str, label: int) -> Item:

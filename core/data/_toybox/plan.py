@@ -64,7 +64,7 @@ def share(first: str, second: str | None, mix: float) -> tuple[float, ...]:
 
 def truth_of(look: Look) -> Truth:
     """What is true of any setting of the knobs; where a perfect eye's doubt is unknown, so are the probabilities."""
-    noise = 1.0 - (1.0 - look.occlusion) * (1.0 - look.blur)
+    noise = look.occlusion + look.blur - look.occlusion * look.blur
     novelty = (1.0 - look.mix) * (look.first in HELD_OUT) + look.mix * ((look.second or look.first) in HELD_OUT)
     if noise == 1.0:
         return Truth(tuple(1.0 / len(CLASSES) for _ in CLASSES), noise, novelty)
@@ -89,14 +89,21 @@ def setting(first: str, second: str | None, seed: int, group: str, view: int) ->
     return draw_source(seed, group), draw_view(turn, both, seed, group, view)
 
 
+def _split(number: int, sizes: Sizes) -> Split:
+    if number < sizes.train:
+        return "train"
+    return "validation" if number < sizes.train + sizes.validation else "test"
+
+
 def _clean(seed: int, sizes: Sizes) -> Iterator[PictureSpec]:
-    splits: list[Split] = ["train"] * sizes.train + ["validation"] * sizes.validation + ["test"] * sizes.test
+    sources = sizes.train + sizes.validation + sizes.test
     for label, name in enumerate(CLASSES):
-        for number, split in enumerate(splits):
+        for number in range(sources):
             group = f"{name}-{number:03d}"
             for view in range(sizes.views):
                 look = Look(name, None, 0.0, *setting(name, None, seed, group, view))
                 fold = number % FOLDS + 1
+                split = _split(number, sizes)
                 yield PictureSpec(f"{group}-{view}", "clean", split, fold, group, look, label, truth_of(look))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -44,8 +45,8 @@ def _cone(x: Array, y: Array, z: Array, u: Proportions) -> Parts:
 
 
 def _ring(x: Array, y: Array, z: Array, u: Proportions) -> Parts:
-    tube = 0.2 + 0.1 * u[0]
-    y, z = s.lean(y - 0.74, z, 30.0 + 40.0 * u[1])
+    tube, tilt = 0.2 + 0.1 * u[0], 30.0 + 40.0 * u[1]
+    y, z = s.lean(y - tube - 0.66 * math.sin(math.radians(tilt)), z, tilt)
     return (s.torus(y, x, z, 0.66, tube),)
 
 

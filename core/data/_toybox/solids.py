@@ -61,10 +61,11 @@ def torus(along: Array, u: Array, v: Array, radius: float, tube: float) -> Array
 
 
 def frustum(y: Array, u: Array, v: Array, bottom: float, top: float, height: float, edge: float = 0.0) -> Array:
-    """A cone from radius ``bottom`` at y = 0 to ``top`` at ``height``, edges rounded."""
+    """A cone from radius ``bottom`` at y = 0 to ``top`` at ``height``, edges rounded; a lower bound."""
     slant = math.hypot(height, bottom - top)
     side = ((norm(u, v) - bottom) * height + y * (bottom - top)) / slant + edge
-    return _turned(side, np.maximum(-y, y - height) + edge) - edge
+    joined = _turned(side, np.maximum(-y, y - height) + edge) - edge
+    return joined / math.sqrt(1.0 + abs(bottom - top) / slant)  # side and caps are not at right angles
 
 
 def triangle(u: Array, v: Array, corners: tuple[tuple[float, float], ...]) -> Array:
