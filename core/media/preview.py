@@ -9,7 +9,7 @@ import numpy as np
 from core.contracts import Media
 
 _LONGEST = 1024  # pixels of a shown picture
-_ENLARGED = 256  # pixels that a tiny picture is enlarged to, by whole pixels
+_ENLARGED = 512  # pixels that a tiny picture is enlarged to, by whole pixels
 
 
 def of_sound(media: Media) -> bytes:

@@ -136,9 +136,9 @@ def _sound(view: Shown, sound: Sound) -> None:
 
 
 def _picture(view: Shown, picture: Picture) -> None:
-    left, right = st.columns([2, 3])
+    left, right = st.columns([2, 4])
     with left:
-        st.image(view.preview, alt=view.finding)
+        st.image(view.preview, width="stretch", alt=view.finding)
     with right:
         figure = figures.brightness(picture.levels, shell.is_dark())
         alt = f"Brightness of the pixels by channel. {view.finding}"
@@ -174,4 +174,5 @@ def _receipt(view: Shown) -> None:
             f"- {':orange[:material/warning:] ' if note.alarm else ''}{words.plain(note.text, 200)}"
             for note in receipt.notes
         ]
-        st.markdown("\n".join(lines) or "- nothing: every sample is as it arrived")
+        grain = "sample" if isinstance(view.drawn, Sound) else "pixel"
+        st.markdown("\n".join(lines) or f"- nothing: every {grain} is as it arrived")

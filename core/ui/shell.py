@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from PIL import Image
+
+from core.ui import mark
 
 NAME = "Penumbra"
 _PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
@@ -36,7 +39,7 @@ def page_files() -> tuple[PageFile, ...]:
 
 
 def run() -> None:
-    st.set_page_config(page_title=NAME, page_icon=":material/tonality:", layout="wide")
+    st.set_page_config(page_title=NAME, page_icon=Image.fromarray(mark.icon()), layout="wide")
     pages = [
         st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
         for index, file in enumerate(page_files())

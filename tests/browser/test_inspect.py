@@ -1,0 +1,175 @@
+"""Inspect in a real Chromium: upload, record, deep links, players, dark, narrow, keyboard, two visitors."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+RATE = 48_000
+
+
+def wav(samples: np.ndarray) -> bytes:
+    target = io.BytesIO()
+    soundfile.write(target, samples, RATE, format="WAV", subtype="PCM_16")
+    return target.getvalue()
+
+
+def tone(seconds: float, frequency: float) -> np.ndarray:
+    return 0.4 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * RATE)) / RATE)
+
+
+def upload(page: Page, *files: tuple[str, str, bytes]) -> None:
+    chosen = [{"name": name, "mimeType": kind, "buffer": raw} for name, kind, raw in files]
+    page.locator("input[type=file]").first.set_input_files(chosen)  # type: ignore[arg-type]
+
+
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
+
+def played(page: Page, index: int) -> np.ndarray:
+    """The samples behind one player, as the browser would fetch them."""
+    source = page.locator("audio").nth(index).get_attribute("src")
+    assert source is not None
+    answer = page.request.get(page.url.split("/inspect")[0] + source if source.startswith("/") else source)
+    assert answer.ok
+    samples, _ = soundfile.read(io.BytesIO(answer.body()))
+    return samples
+
+
+def test_an_upload_is_drawn_played_and_explained(page: Page, address: str) -> None:
+    page.goto(f"{address}/inspect")
+    upload(page, ("beep.wav", "audio/wav", wav(tone(1.0, 1000))))
+    expect(page.get_by_text("1 s of sound at 48 kHz")).to_be_visible()
+    expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
+    expect(page.get_by_text("What was done to it", exact=True)).to_be_visible()
+    assert np.allclose(played(page, 0), tone(1.0, 1000), atol=2 / 32768)
+
+
+def test_long_sounds_that_look_alike_each_play_their_own(page: Page, address: str) -> None:
+    """Same length, silent at head, middle and tail, over 1 MiB: what Streamlit alone would confuse."""
+    first, second = np.zeros(30 * RATE), np.zeros(30 * RATE)
+    first[5 * RATE : 7 * RATE], second[5 * RATE : 7 * RATE] = tone(2.0, 300), tone(2.0, 900)
+    page.goto(f"{address}/inspect")
+    upload(page, ("first.wav", "audio/wav", wav(first)), ("second.wav", "audio/wav", wav(second)))
+    expect(page.locator("audio")).to_have_count(2)
+    settled(page)
+    for index, samples in enumerate((first, second)):
+        assert np.allclose(played(page, index), samples, atol=2 / 32768)
+
+
+def test_a_refused_file_is_one_sentence_and_the_page_lives(page: Page, address: str) -> None:
+    page.goto(f"{address}/inspect")
+    upload(page, ("photo.wav", "audio/wav", b"\x7fELF" + bytes(500)))
+    alert = page.get_by_test_id("stAlert").filter(has_not_text="Drop a file")
+    expect(alert).to_have_count(1)
+    assert not re.search(r"Traceback|/core/|Error:", alert.inner_text())
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 20), "navy").save(picture, "PNG")
+    upload(page, ("navy.png", "image/png", picture.getvalue()))
+    expect(page.get_by_text("A picture of 32 × 20 pixels")).to_be_visible()
+
+
+def test_the_microphone_records_at_48_khz(page: Page, address: str) -> None:
+    page.goto(f"{address}/inspect?from=Record")
+    page.get_by_role("button", name="Record").last.click()
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name=re.compile("Stop")).click()
+    expect(page.get_by_text(re.compile(r"of sound at 48 kHz"))).to_be_visible()
+
+
+def test_a_link_restores_the_sample(page: Page, address: str) -> None:
+    page.goto(f"{address}/inspect?from=Samples&sample=Siren")
+    expect(page.get_by_role("heading", name="Siren")).to_be_visible()
+    page.goto(f"{address}/")
+    page.get_by_role("link", name="Cow", exact=True).click()
+    expect(page.get_by_role("heading", name="Cow")).to_be_visible()
+    assert "sample=Cow" in page.url
+    page.reload()
+    expect(page.get_by_role("heading", name="Cow")).to_be_visible()
+
+
+def test_nothing_is_asked_of_any_other_host(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/inspect?from=Samples")
+    expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
+    settled(page)
+    strangers = [url for url in asked if not url.startswith((address, "data:", "blob:", address.replace("http", "ws")))]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("where", ["/", "/inspect?from=Samples"])
+def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, where: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(address + where)
+    expect(page.get_by_role("heading").first).to_be_visible()
+    page.wait_for_timeout(500)
+    wide = page.evaluate("document.scrollingElement.scrollWidth")
+    context.close()
+    assert wide <= 390
+
+
+def test_the_dark_theme_is_dark_in_the_charts_too(browser: Browser, address: str) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}/inspect?from=Samples")
+    tick = page.locator(".x2tick text").first
+    expect(tick).to_be_visible()
+    ground = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    ink = tick.evaluate("node => getComputedStyle(node).fill")
+    context.close()
+    assert ground == "rgb(17, 22, 29)"
+    assert min(int(part) for part in re.findall(r"\d+", ink)[:3]) > 120
+
+
+def test_the_keyboard_alone_reaches_a_sample(page: Page, address: str) -> None:
+    page.goto(f"{address}/inspect")
+    expect(page.get_by_role("button", name="Show me a sample")).to_be_visible()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText").strip() == "Show me a sample":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("5 s of sound at 44.1 kHz")).to_be_visible()
+
+
+def test_two_visitors_never_see_each_others_files(browser: Browser, address: str) -> None:
+    contexts = [browser.new_context() for _ in range(2)]
+    pages = [context.new_page() for context in contexts]
+    for page, frequency in zip(pages, (500, 700), strict=True):
+        page.goto(f"{address}/inspect")
+        upload(page, (f"secret{frequency}.wav", "audio/wav", wav(tone(0.5, frequency))))
+    for page, frequency, other in zip(pages, (500, 700), (700, 500), strict=True):
+        expect(page.get_by_role("heading", name=f"secret{frequency}.wav")).to_be_visible()
+        assert f"secret{other}" not in page.content()
+        heard = hashlib.sha256(np.round(played(page, 0) * 32768).astype(np.int16).tobytes()).hexdigest()
+        wanted, _ = soundfile.read(io.BytesIO(wav(tone(0.5, frequency))))
+        assert np.abs(played(page, 0) - wanted).max() <= 2 / 32768, heard
+    for context in contexts:
+        context.close()
+
+
+def test_no_part_of_the_page_was_written_by_a_file(page: Page, address: str) -> None:
+    page.goto(f"{address}/inspect")
+    upload(page, ("<img src=x onerror=alert(1)> **bold**.wav", "audio/wav", wav(tone(0.2, 400))))
+    expect(page.get_by_text("200 ms of sound at 48 kHz")).to_be_visible()
+    assert page.locator("h3 img, h3 strong").count() == 0
+
+
+def test_screenshots_are_where_the_readme_looks(address: str) -> None:
+    from tests.browser.screenshots import SHOTS
+
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    for shot in SHOTS:
+        assert shot.file in readme
