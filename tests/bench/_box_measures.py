@@ -151,7 +151,7 @@ def _trained(
             loss.backward()
             optimiser.step()
             schedule.step()
-            total += float(loss)
+            total += float(loss.detach())
         if verbose:
             print(f"epoch {epoch + 1} loss {total / (len(rows) // batch):.3f}", flush=True)
     return net.eval()

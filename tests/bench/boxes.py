@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("box", choices=("soundbox", "toybox"))
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--home", type=Path, help="where the rendered box is kept (default: the app's)")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-net", action="store_true", help="leave the ConvNet out")
     asked = parser.parse_args(arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -17,7 +19,8 @@ from core.settings import Settings
 
 EVERY = (*soundbox.CLASSES, *soundbox.HELD_OUT, *soundbox.SHIPS)
 PLAN = soundbox.plan()
-SOME = [next(spec for spec in PLAN if spec.part == part) for part in ("mixture", "noise", "ship")]
+_SOME = (("mixture", "dog"), ("mixture", "music"), ("mixture", "clock_tick"), ("noise", "siren"), ("ship", "ship_tug"))
+SOME = [next(s for s in PLAN if s.part == part and s.first == name) for part, name in _SOME]
 
 
 @cache
@@ -90,7 +93,7 @@ def test_labels_of_mixtures_follow_their_true_probability() -> None:
     assert not np.any(second[mix == 0.0])
 
 
-def test_bits_are_equal_in_another_process_which_loads_nothing_heavy_for_a_plan() -> None:
+def test_bytes_are_equal_in_another_process_on_a_simpler_processor_which_loads_nothing_heavy_for_a_plan() -> None:
     code = (
         "import sys; from core.data import soundbox as box; from core.fingerprint import sha256_of\n"
         "plan = {spec.id: spec for spec in box.plan()}\n"
@@ -98,7 +101,9 @@ def test_bits_are_equal_in_another_process_which_loads_nothing_heavy_for_a_plan(
         "print(sorted(heavy), *(sha256_of(box.clip_bytes(plan[name])) for name in reversed(sys.argv[1:])))"
     )
     names = [spec.id for spec in SOME]
-    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
+    plain = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", code, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **plain})
     assert done.stdout.split() == ["[]", *(sha256_of(soundbox.clip_bytes(spec)) for spec in reversed(SOME))]
 
 
@@ -114,8 +119,6 @@ def test_every_sound_is_five_finite_seconds_neither_silent_nor_clipped(name: str
 
 
 def test_the_file_holds_the_samples_to_sixteen_bits() -> None:
-    import io
-
     import soundfile
 
     stored, rate = soundfile.read(io.BytesIO(soundbox.clip_bytes(SOME[0])), dtype="int16")

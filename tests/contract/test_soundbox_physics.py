@@ -111,8 +111,8 @@ def test_novelty_follows_the_knob_into_a_sound_never_trained_on() -> None:
 
 @cache
 def small_set() -> tuple[np.ndarray, ...]:
-    """Mean log-mels of two takes of seven sources of every class, with label, source and take."""
-    rows = [s for s in soundbox.plan() if s.part == "clean" and s.source < 7 and s.take < 2]
+    """Mean log-mels of two takes of five sources of every class, with label, source and take."""
+    rows = [s for s in soundbox.plan() if s.part == "clean" and s.source < 5 and s.take < 2]
     means = np.stack([log_mel(soundbox.render(spec)).mean(1) for spec in rows])
     columns = (np.array([getattr(spec, name) for spec in rows]) for name in ("label", "source", "take"))
     return means, *columns
@@ -124,7 +124,7 @@ def test_a_linear_model_on_mean_spectra_is_far_from_perfect_yet_above_chance() -
     from sklearn.preprocessing import StandardScaler
 
     means, labels, sources, _ = small_set()
-    train = sources < 5
+    train = sources < 3
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)).fit(means[train], labels[train])
     assert 0.2 < model.score(means[~train], labels[~train]) < 0.85
 

@@ -23,6 +23,7 @@ from core.data._soundbox.signal import (
     slope,
     strike,
     swell,
+    unit,
     wander,
 )
 
@@ -62,8 +63,8 @@ class Dog:
             * curve(count, (0, 0.15, 0.4, 0.7, 1), (0.72, 1.12, 1.15, 0.9, 0.7))
             * (1 + 0.02 * wander(rng, count, 60))
         )
-        voiced = buzz(glide, 0.86) * (1.0 + 0.5 * self.rough * np.sign(np.sin(phase(glide / 2))))
-        breath = (0.3 + 1.5 * self.rough) * noise(rng, count, slope(-2.0))
+        voiced = buzz(glide, 0.86) * (1.0 + 0.35 * self.rough * np.sign(np.sin(phase(glide / 2))))
+        breath = (0.2 + 0.9 * self.rough) * noise(rng, count, slope(-2.0))
         mouth = np.array([620.0, 1350.0, 2700.0, 4200.0]) * self.throat ** np.array([0.8, 0.6, 0.4, 0.3])
         throat = formants(mouth, (260, 380, 600, 900), (1.0, 0.8, 0.35, 0.15), 0.03)
         envelope = strike(time, 0.012, length * 0.4) * swell(count, 0.05, 0.5)
@@ -106,7 +107,7 @@ class Cow:
             voiced, formants(np.array([560.0, 1050.0, 2500.0]) * self.mouth, (200, 260, 500), (1, 0.6, 0.2))
         )
         opening = curve(count, (0, 0.15, 0.4, 0.8, 1), (0.0, 0.25, 1.0, 0.9, 0.15))
-        moo = (shut / shut.std() * (1 - opening) + wide / wide.std() * opening) * swell(count, 0.12, 0.25)
+        moo = (unit(shut) * (1 - opening) + unit(wide) * opening) * swell(count, 0.12, 0.25)
         return moo / np.abs(moo).max()
 
 

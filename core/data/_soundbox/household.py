@@ -17,6 +17,7 @@ from core.data._soundbox.signal import (
     modes,
     noise,
     strike,
+    unit,
 )
 
 
@@ -50,7 +51,7 @@ class Footsteps:
     def _contact(self, rng: Rng, key: float) -> np.ndarray:
         time = clock(0.22)
         frequencies, decays = (np.array(column) for column in zip(*self.body, strict=True))
-        thump = modes(time, key * frequencies * rng.uniform(0.97, 1.03), decays, rng.uniform(0.5, 1.0, len(decays)))
+        thump = modes(0.22, key * frequencies * rng.uniform(0.97, 1.03), decays, rng.uniform(0.5, 1.0, len(decays)))
         if self.ground == "gravel":
             grit = np.zeros(len(time))
             for start, size in zip(rng.exponential(0.045, 30), rng.exponential(1.0, 30), strict=True):
@@ -58,7 +59,7 @@ class Footsteps:
             grit = grit * strike(time, 0.008, 0.06)
             return 0.5 * thump + 0.5 * grit
         scrape = noise(rng, len(time), band(600, 7000, 1.0))
-        return thump + 0.25 * scrape / scrape.std() * strike(time, 0.001, 0.012 if self.ground == "stone" else 0.02)
+        return thump + 0.25 * unit(scrape) * strike(time, 0.001, 0.012 if self.ground == "stone" else 0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,9 @@ class DoorKnock:
     def _knock(self, rng: Rng) -> np.ndarray:
         time = clock(0.3)
         frequencies, decays, heights = (np.array(column) for column in zip(*self.panel, strict=True))
-        body = modes(time, frequencies, decays, heights * rng.uniform(0.8, 1.2, len(heights)))
+        body = modes(0.3, frequencies, decays, heights * rng.uniform(0.8, 1.2, len(heights)))
         tap = noise(rng, len(time), band(800, 6000, 1.0))
-        return body + self.knuckle * tap / tap.std() * strike(time, 0.0005, 0.006)
+        return body + self.knuckle * unit(tap) * strike(time, 0.0005, 0.006)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,5 +125,5 @@ class KeyboardTyping:
         time = clock(0.06)
         frequencies, decays, heights = (np.array(column) for column in zip(*self.keys, strict=True))
         key = key * np.exp(0.08 * rng.standard_normal())
-        ring = modes(time, key * frequencies, decays, heights * rng.uniform(0.5, 1.5, len(heights)))
+        ring = modes(0.06, key * frequencies, decays, heights * rng.uniform(0.5, 1.5, len(heights)))
         return ring + 0.6 * rng.standard_normal(len(time)) * np.exp(-time / 0.0012)

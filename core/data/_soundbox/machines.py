@@ -24,6 +24,7 @@ from core.data._soundbox.signal import (
     product,
     slope,
     ticks,
+    unit,
     wander,
 )
 
@@ -48,7 +49,7 @@ class VacuumCleaner:
         speed = self.motor * (1 + 0.006 * wander(rng, LENGTH, 0.8))
         motor = buzz(speed, 0.75) + 0.7 * np.sin(6 * phase(speed)) + 0.4 * np.sin(phase(speed / 2))
         stroke = 1 + 0.12 * wander(rng, LENGTH, 1.2)
-        return air / air.std() * stroke + self.whine * motor / motor.std()
+        return unit(air) * stroke + self.whine * unit(motor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Helicopter:
 
     @classmethod
     def draw(cls, rng: Rng) -> Self:
-        return cls(rng.uniform(9, 24), rng.uniform(0.6, 1.8), rng.uniform(1200, 4200), rng.uniform(55, 120))
+        return cls(rng.uniform(9, 20), rng.uniform(0.6, 1.6), rng.uniform(1200, 4200), rng.uniform(55, 120))
 
     def play(self, rng: Rng) -> np.ndarray:
         place = np.cumsum(self.blade_rate * (1 + 0.01 * wander(rng, LENGTH, 0.7))) / RATE + rng.random()
@@ -71,8 +72,9 @@ class Helicopter:
         low = noise(rng, LENGTH, product(band(35, 260, 1.5), slope(-2)))
         wash = noise(rng, LENGTH, product(band(250, 7000, 1.0), slope(-4)))
         thumps = np.sin(2 * np.pi * 4.0 * cycle) * np.exp(-cycle / 0.22)
-        body = low / low.std() * (0.25 + 2.2 * slap) + wash / wash.std() * (0.15 + 1.6 * slap) * 0.7
-        tail = 0.25 * buzz(np.full(LENGTH, self.tail), 0.6)
+        body = unit(low) * (0.4 + 1.8 * slap) + unit(wash) * (0.3 + 1.3 * slap) * 0.7
+        orders = np.arange(1, 7)
+        tail = 0.25 * modes(5.0, self.tail * orders, np.full(6, np.inf), 0.6 ** (orders - 1))
         turbine = 0.06 * np.sin(phase(self.turbine * (1 + 0.002 * wander(rng, LENGTH, 1))))
         flight = np.exp(0.3 * wander(rng, LENGTH, 0.5))
         return (body + self.thump * 1.5 * thumps + tail + turbine) * flight
@@ -132,8 +134,8 @@ class ClockTick:
         frequencies, decays, heights = (np.array(column) for column in zip(*self.ring, strict=True))
         time = clock(0.12)
         click = 1.2 * rng.standard_normal(len(time)) * np.exp(-time / 0.0013)
-        tick = modes(time, frequencies, decays, heights) + click
-        tock = self.tock * modes(time, frequencies * self.tock, decays, heights[::-1]) + click
+        tick = modes(0.12, frequencies, decays, heights) + click
+        tock = self.tock * modes(0.12, frequencies * self.tock, decays, heights[::-1]) + click
         for number, at in enumerate(ticks(rng, self.period, 0.0, first=rng.uniform(0, self.period))):
             lay(out, tock if number % 2 else tick, at, rng.uniform(0.9, 1.0))
         return out
@@ -159,9 +161,9 @@ class ChurchBells:
         heights = np.array([0.5, 0.5, 0.3, 0.6, 0.4, 0.25, 0.9, 0.5, 0.3, 0.3, 0.35, 0.25, 0.15])
         heights = heights * self.bright ** np.log2(2 * partials)
         decays = self.ring * 1.8 / (0.5 + partials) * rng.uniform(0.9, 1.1, len(partials))
-        time = clock(4.0)[: 3 * RATE]
+        time = clock(3.0)
         hit = 0.3 * noise(rng, len(time), band(1500, 9000)) * np.exp(-time / 0.006)
-        rings = [modes(time, bell * partials, decays, heights) + hit for bell in self.bells]
+        rings = [modes(3.0, bell * partials, decays, heights) + hit for bell in self.bells]
         rings = [ring * np.minimum((time[-1] - time) / 0.4, 1.0) for ring in rings]
         out = np.zeros(LENGTH)
         times = ticks(rng, self.interval, 0.03, first=rng.uniform(-self.interval, 0.5))

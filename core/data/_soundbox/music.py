@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from core.data._soundbox.signal import LENGTH, Rng, buzz, clock, curve, lay, phase, strike, swell
+from core.data._soundbox.signal import LENGTH, Rng, buzz, clock, curve, lay, modes, swell
 
 _SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 _WALKS = ((0, 3, 4, 0), (0, 5, 3, 4), (0, 4, 5, 3), (5, 3, 0, 4), (0, 0, 3, 4))
@@ -67,17 +67,19 @@ _RHYTHMS = ((1, 1, 1, 1), (0.5, 0.5, 1, 1, 1), (1.5, 0.5, 1, 1), (2, 1, 1), (0.5
 
 def note(rng: Rng, instrument: str, pitch: float, seconds: float) -> np.ndarray:
     """One note; plucked ones get duller as they fade, blown and bowed ones stay."""
-    time = clock(max(seconds, 0.15))
+    seconds = max(seconds, 0.15)
+    time = clock(seconds)
     count = len(time)
+    orders = np.arange(1, max(2, int(min(16, 16_000 / pitch))))
     if instrument in ("pluck", "piano"):
-        fade, edge = (0.45, 0.8) if instrument == "pluck" else (0.9, 0.6)
-        tone = buzz(np.full(count, pitch), edge * np.exp(-time / (0.6 * fade)))
-        return tone * strike(time, 0.002, fade) * swell(count, 0.0, 0.05)
-    vibrato = 1 + 0.006 * np.sin(2 * np.pi * rng.uniform(4.5, 6.0) * time) * curve(count, (0, 0.4, 1), (0, 1, 1))
+        fade, edge, dull = (0.45, 0.8, 0.5) if instrument == "pluck" else (0.9, 0.6, 0.25)
+        tone = modes(seconds, pitch * orders, fade / (1 + dull * (orders - 1)), edge ** (orders - 1.0))
+        return tone * (1 - np.exp(-time / 0.002)) * swell(count, 0.0, 0.05)
     if instrument == "organ":
-        angle = phase(np.full(count, pitch))
-        tone = np.sin(angle) + 0.6 * np.sin(2 * angle) + 0.3 * np.sin(4 * angle) + 0.15 * np.sin(8 * angle)
+        stops = np.array([1, 2, 4, 8])
+        tone = modes(seconds, pitch * stops, np.full(4, np.inf), np.array([1.0, 0.6, 0.3, 0.15]))
         return 0.6 * tone * swell(count, 0.03, 0.06)
+    vibrato = 1 + 0.006 * np.sin(2 * np.pi * rng.uniform(4.5, 6.0) * time) * curve(count, (0, 0.4, 1), (0, 1, 1))
     if instrument == "flute":
         tone = buzz(pitch * vibrato, 0.25) + 0.03 * rng.standard_normal(count)
         return tone * swell(count, 0.12, 0.15)

@@ -21,6 +21,7 @@ from core.data._soundbox.signal import (
     scatter,
     slope,
     strike,
+    unit,
     wander,
 )
 
@@ -51,13 +52,12 @@ class Rain:
         drops = self._drops(rng, self.rate, 0.006, (0.0006, 0.002), 0.8)
         near = self._drops(rng, self.near, 0.03, (0.003, 0.009), 0.5)
         level = np.sqrt(np.mean(drops**2)) + 1e-9
-        return self.hiss * hiss / hiss.std() + drops / level + 1.5 * near / (np.abs(near).max() + 1e-9)
+        return self.hiss * unit(hiss) + drops / level + 1.5 * near / (np.abs(near).max() + 1e-9)
 
     def _drops(self, rng: Rng, rate: float, length: float, decay: tuple[float, float], spread: float) -> np.ndarray:
         kinds = 24
-        time = clock(length)
         pitch = np.exp(rng.uniform(np.log(self.surface[0]), np.log(self.surface[1]), (kinds, 2)))
-        grains = modes(time, pitch, rng.uniform(*decay, (kinds, 2)), rng.uniform(0.4, 1.0, (kinds, 2)))
+        grains = modes(length, pitch, rng.uniform(*decay, (kinds, 2)), rng.uniform(0.4, 1.0, (kinds, 2)))
         at = bursts(rng, rate)
         return scatter(grains, rng.integers(kinds, size=len(at)), at, np.exp(spread * rng.standard_normal(len(at))))
 
@@ -82,7 +82,7 @@ class CracklingFire:
         crackle = self._crackle(rng, self.rate, 0.008, (0.0004, 0.002), self.bright, 1.0)
         pops = self._crackle(rng, self.pops, 0.05, (0.004, 0.012), 0.35 * self.bright, 0.5)
         peak = np.quantile(np.abs(crackle), 0.9995) + 1e-9
-        return 0.10 * self.roar * roar / roar.std() + 0.012 * hiss / hiss.std() + crackle / peak + 1.2 * pops
+        return 0.15 * self.roar * unit(roar) + 0.012 * unit(hiss) + crackle / peak + 1.2 * pops
 
     def _crackle(
         self, rng: Rng, rate: float, length: float, decay: tuple[float, float], centre: float, spread: float
@@ -91,7 +91,7 @@ class CracklingFire:
         time = clock(length)
         pitch = centre * np.exp(0.5 * rng.standard_normal((kinds, 3)))
         decays = rng.uniform(*decay, (kinds, 3))
-        grains = modes(time, pitch, decays, rng.standard_normal((kinds, 3)))
+        grains = modes(length, pitch, decays, rng.standard_normal((kinds, 3)))
         grains += 1.5 * rng.standard_normal(grains.shape) * np.exp(-time / decay[0])
         parents = bursts(rng, rate / 3)
         at = np.repeat(parents, rng.poisson(3, len(parents)))
@@ -125,4 +125,4 @@ class SeaWaves:
         floor = 0.10
         swell_low = floor + breaking**self.depth
         swell_high = 0.5 * floor + 0.7 * breaking ** (1.5 * self.depth) + self.foam * draining
-        return (low / low.std() * swell_low + 0.9 * high / high.std() * swell_high) * ripple
+        return (unit(low) * swell_low + 0.9 * unit(high) * swell_high) * ripple

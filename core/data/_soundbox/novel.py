@@ -23,6 +23,7 @@ from core.data._soundbox.signal import (
     product,
     slope,
     swell,
+    unit,
     wander,
 )
 
@@ -82,7 +83,7 @@ class CryingBaby:
             lay(out, self._cry(rng, length), at, rng.uniform(0.75, 1.0))
             at += length + 0.08
             gasp = noise(rng, len(clock(0.16)), band(900, 6000, 1.0))
-            lay(out, gasp / gasp.std() * swell(len(gasp), 0.3, 0.3), at, 0.04)
+            lay(out, unit(gasp) * swell(len(gasp), 0.3, 0.3), at, 0.04)
             at += rng.uniform(0.2, 0.45)
         return out
 
@@ -122,5 +123,5 @@ class Chainsaw:
         exhaust = filtered(
             buzz(glide, 0.95), formants((180, 700, 1900, 3800), (160, 500, 900, 1500), (1, 0.8, 0.6, 0.4))
         )
-        engine = exhaust / exhaust.std() + 2.0 * self.rasp * rasp / rasp.std() * firing
+        engine = unit(exhaust) + 2.0 * self.rasp * unit(rasp) * firing
         return engine * (0.35 + 0.65 * pull)

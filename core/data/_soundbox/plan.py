@@ -6,7 +6,7 @@ group is two sources mixed in several shares. The label of a mixture is drawn fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,7 +77,12 @@ def sampled(probs: tuple[float, ...], *key: str | int) -> int:
 
 
 def _clean(seed: int, sizes: Sizes) -> Iterator[ClipSpec]:
-    splits: list[Split] = ["train"] * sizes.train + ["validation"] * sizes.validation + ["test"] * sizes.test
+    counts: tuple[tuple[Split, int], ...] = (
+        ("train", sizes.train),
+        ("validation", sizes.validation),
+        ("test", sizes.test),
+    )
+    splits: list[Split] = [split for split, count in counts for _ in range(count)]
     for label, name in enumerate(CLASSES):
         truth = Truth(probs=share(name, name, 0.0), noise=0.0, novelty=0.0)
         for source, split in enumerate(splits):
@@ -155,8 +160,12 @@ def _noisy(seed: int, sizes: Sizes) -> Iterator[ClipSpec]:
 
 
 def _strangers(seed: int, sizes: Sizes) -> Iterator[ClipSpec]:
-    for cast, part, sources in ((HELD_OUT, "held-out", sizes.held_out), (SHIPS, "ship", sizes.ships)):
-        for name in cast:
+    parts: tuple[tuple[Part, Iterable[str], int], ...] = (
+        ("held-out", HELD_OUT, sizes.held_out),
+        ("ship", SHIPS, sizes.ships),
+    )
+    for part, names, sources in parts:
+        for name in names:
             for source in range(sources):
                 group = f"{name}-{source:03d}"
                 for take in range(sizes.takes):

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from core.data._soundbox.signal import LENGTH, RATE, Gain, Rng, formants, product, slope
+from core.data._soundbox.signal import LENGTH, RATE, Gain, Rng, formants, product, response, slope, unit
 
 _SIZE = 1 << 18  # the clip and the longest tail of a room
 _TAIL = _SIZE - LENGTH
@@ -47,48 +47,45 @@ class Scene:
         """(LENGTH,) float32, at the level of the scene give or take a few dB."""
         from scipy import fft
 
-        dry = (dry / active_level(dry)).astype(np.float32)
-        hertz = np.arange(_SIZE // 2 + 1, dtype=np.float32) * np.float32(RATE / _SIZE)
-        colour = self._colour(float(rng.normal(0, 0.7)))(hertz)
-        spectrum = fft.rfft(dry, _SIZE) * (1 + self._room(rng))
-        heard = np.asarray(fft.irfft(spectrum * colour, _SIZE))[:LENGTH]
-        heard /= active_level(heard)
-        heard += self._background(rng, hertz)
+        spectrum = np.asarray(fft.rfft(dry / active_level(dry), _SIZE)) * self._room(rng)
+        spectrum *= response(self._colour(float(rng.normal(0, 0.7))), _SIZE)
+        heard = np.asarray(fft.irfft(spectrum, _SIZE))[:LENGTH]
+        heard = heard / active_level(heard) + self._background(rng)
         gain = 10 ** ((self.level + rng.uniform(-4, 4)) / 20)
-        return within(heard * np.float32(gain))
+        return within((heard * gain).astype(np.float32))
 
     def _colour(self, lean: float) -> Gain:
         centres, widths, gains = zip(*self.bells, strict=True)
-        air = np.float32(self.air)
-        low = np.float32(25.0)
         return product(
             slope(self.tilt + lean, low=60.0),
             formants(centres, widths, gains, floor=1.0),
-            lambda hertz: 1 / (1 + (hertz / air) ** 4) * (hertz / (hertz + low)),
+            lambda hertz: 1 / (1 + (hertz / self.air) ** 4) * (hertz / (hertz + 25.0)),
         )
 
     def _room(self, rng: Rng) -> np.ndarray:
-        """Spectrum of the reflections: noise that dies away, later than the direct sound."""
+        """Spectrum of the direct sound and its reflections: noise that dies away, a little later."""
         from scipy import fft
 
-        time = np.arange(_TAIL, dtype=np.float32) / np.float32(RATE)
-        tail = rng.standard_normal(_TAIL, dtype=np.float32) * np.exp(-np.float32(6.9 / self.echo) * time)
+        time = np.arange(_TAIL) / RATE
+        tail = rng.standard_normal(_TAIL, dtype=np.float32) * np.exp(-6.9 / self.echo * time)
         tail[: int(0.004 * RATE)] = 0
-        return fft.rfft(tail * np.float32(self.wet / np.sqrt(np.sum(tail**2))), _SIZE)
+        tail *= self.wet / np.sqrt(np.sum(tail**2))
+        tail[0] = 1
+        return np.asarray(fft.rfft(tail, _SIZE))
 
-    def _background(self, rng: Rng, hertz: np.ndarray) -> np.ndarray:
+    def _background(self, rng: Rng) -> np.ndarray:
         from scipy import fft
 
-        parts = rng.standard_normal((2, len(hertz)), dtype=np.float32)
-        shape = slope(self.backdrop, low=80.0)(hertz) / (1 + (hertz / np.float32(9000.0)) ** 2)
-        backdrop = np.asarray(fft.irfft((parts[0] + 1j * parts[1]) * shape, _SIZE))[:LENGTH]
-        return backdrop * np.float32(10 ** (-self.quiet / 20) / backdrop.std())
+        shape = response(product(slope(self.backdrop, low=80.0), lambda hertz: 1 / (1 + (hertz / 9000.0) ** 2)), _SIZE)
+        parts = rng.standard_normal((2, len(shape)), dtype=np.float32) * shape.astype(np.float32)
+        backdrop = np.asarray(fft.irfft(parts[0] + np.complex64(1j) * parts[1], _SIZE))[:LENGTH]
+        return unit(backdrop) * 10 ** (-self.quiet / 20)
 
 
 def active_level(samples: np.ndarray) -> float:
     """Root mean square of the loudest tenth of the frames, so that a short sound and a long one compare."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    power = np.sort(np.einsum("ft,ft->f", frames, frames) / _FRAME)
+    power = np.sort(np.square(frames, dtype=np.float64).mean(1))
     return float(np.sqrt(np.mean(power[-max(1, len(power) // 10) :]))) + 1e-12
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from core.data._soundbox.signal import LENGTH, RATE, Rng, band, clock, noise, product, slope, wander
+from core.data._soundbox.signal import LENGTH, RATE, Rng, band, clock, noise, product, slope, unit, wander
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Ship:
         cavitation = noise(rng, LENGTH, product(band(self.peak, 16_000, 1.0), slope(-self.fall, low=self.peak)))
         rumble = noise(rng, LENGTH, product(band(20, self.peak, 1.0), slope(-3)))
         sway = np.exp(0.12 * wander(rng, LENGTH, 0.8))
-        wake = cavitation / cavitation.std() * self.beat(rng) + 0.5 * rumble / rumble.std()
+        wake = unit(cavitation) * self.beat(rng) + 0.5 * unit(rumble)
         return (wake + self.lines * self._machinery(rng)) * sway
 
     def beat(self, rng: Rng) -> np.ndarray:
@@ -82,7 +82,7 @@ class Ship:
             heights = height * rng.uniform(0.3, 1.0, len(orders)) / np.sqrt(orders)
             spectrum[places] += heights * np.exp(2j * np.pi * rng.random(len(orders)))
         lines = np.asarray(fft.irfft(spectrum, LENGTH))
-        return lines / lines.std()
+        return unit(lines)
 
 
 class Tanker(Ship):

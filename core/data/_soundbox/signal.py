@@ -1,9 +1,13 @@
-"""The blocks that every voice is built from: oscillators, envelopes, filtered noise, grains."""
+"""The blocks that every voice is built from: oscillators, envelopes, filtered noise, grains.
+
+Everything is double precision but white noise, which is drawn, not computed: processors differ in the last bit of a
+sine, which single precision would carry into the 16-bit files, and one clip would have two fingerprints.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 import numpy as np
 
@@ -50,24 +54,18 @@ def wander(rng: Rng, count: int, rate: float) -> np.ndarray:
     return heights[left] * (1.0 - ease) + heights[left + 1] * ease
 
 
-def phase(frequency: np.ndarray, start: float = 0.0) -> np.ndarray:
-    return start + 2.0 * np.pi * np.cumsum(frequency) / RATE
+def phase(frequency: np.ndarray) -> np.ndarray:
+    return np.cumsum(frequency) * (2.0 * np.pi / RATE)
 
 
-def buzz(frequency: np.ndarray, decay: float | np.ndarray, start: float = 0.0) -> np.ndarray:
+def buzz(frequency: np.ndarray, decay: float | np.ndarray) -> np.ndarray:
     """All harmonics at once, the k-th with height decay**(k-1): a closed form, quick and exact.
 
-    The decay is held low enough for what would pass half the rate to stay 60 dB down; ``start`` is in turns.
+    The decay is held low enough for what would pass half the rate to stay 60 dB down.
     """
-    limit = np.exp((-3.0 * np.log(10.0) / (RATE / 2)) * frequency.astype(np.float32))
-    ratio = np.minimum(np.float32(decay) if isinstance(decay, float) else decay.astype(np.float32), limit)
-    angle = _angle(np.cumsum(frequency) / RATE + start)
-    return np.sin(angle) / (1.0 - 2.0 * ratio * np.cos(angle) + ratio * ratio)
-
-
-def _angle(turns: np.ndarray) -> np.ndarray:
-    """Radians in single precision, whose sines are ten times quicker; whole turns are dropped first."""
-    return (turns - np.floor(turns)).astype(np.float32) * np.float32(2.0 * np.pi)
+    ratio = np.minimum(decay, np.exp(-3.0 * np.log(10.0) * frequency.max() / (RATE / 2)))
+    angle = phase(frequency)
+    return np.sin(angle) / (1.0 + ratio * ratio - 2.0 * ratio * np.cos(angle))
 
 
 def strike(time: np.ndarray, attack: float, decay: float) -> np.ndarray:
@@ -81,11 +79,24 @@ def swell(count: int, rise: float, fall: float) -> np.ndarray:
     return np.sin(0.5 * np.pi * ramp) ** 2
 
 
-def modes(time: np.ndarray, frequencies: np.ndarray, decays: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """The ring of a struck body: a sum of damped sines. Sets of modes may be stacked in leading axes."""
-    fade = (-1.0 / decays[..., None]).astype(np.float32) * time.astype(np.float32)
-    rings = np.sin(_angle(frequencies[..., None] * time)) * np.exp(fade)
-    return np.einsum("...m,...mt->...t", heights.astype(np.float32), rings)
+def modes(seconds: float, frequencies: np.ndarray, decays: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """The ring of a struck body: a sum of damped sines. Sets of modes may be stacked in leading axes.
+
+    A damped sine is a power of one complex number, so whole blocks are products of a coarse and a fine power.
+    """
+    count, block = len(clock(seconds)), 256
+    turn = (2j * np.pi * frequencies - 1.0 / decays)[..., None] / RATE
+    coarse = heights[..., None] * np.exp(turn * (block * np.arange(-(-count // block))))
+    fine = np.exp(turn * np.arange(block))
+    left = np.concatenate([np.imag(coarse), np.real(coarse)], -2)
+    right = np.concatenate([np.real(fine), np.imag(fine)], -2)
+    rings = np.einsum("...ma,...mb->...ab", left, right)  # not @, whose threads get in each other's way in workers
+    return rings.reshape(*rings.shape[:-2], -1)[..., :count]
+
+
+def unit(samples: np.ndarray) -> np.ndarray:
+    """Scaled to a spread of one."""
+    return samples / float(samples.std(dtype=np.float64))
 
 
 def noise(rng: Rng, count: int, gain: Gain) -> np.ndarray:
@@ -94,22 +105,29 @@ def noise(rng: Rng, count: int, gain: Gain) -> np.ndarray:
 
 
 def filtered(samples: np.ndarray, gain: Gain) -> np.ndarray:
-    """Zero-phase filter. A short zero tail keeps the end from leaking to the start."""
+    """Zero-phase filter, in the precision of the samples. A short zero tail keeps the end from leaking to the start."""
     from scipy import fft
 
-    size = fft.next_fast_len(len(samples) + 1024, real=True)
-    spectrum = fft.rfft(samples.astype(np.float32), size)
-    spectrum *= gain(np.arange(len(spectrum), dtype=np.float32) * np.float32(RATE / size)).astype(np.float32)
+    size = cast("int", fft.next_fast_len(len(samples) + 1024, real=True))
+    spectrum = np.asarray(fft.rfft(samples, size)) * response(gain, size).astype(samples.dtype)
     return np.asarray(fft.irfft(spectrum, size))[: len(samples)]
+
+
+_GRID = np.concatenate([[0.0], np.geomspace(10.0, RATE / 2, 1200)])
+
+
+def response(gain: Gain, size: int) -> np.ndarray:
+    """A gain at every frequency of a real transform; long ones are read off a fine grid (0.6 % of the frequency)."""
+    hertz = np.arange(size // 2 + 1) * (RATE / size)
+    return gain(hertz) if len(hertz) < 4 * len(_GRID) else np.interp(hertz, _GRID, gain(_GRID))
 
 
 def band(low: float, high: float, order: float = 2.0) -> Gain:
     """Gain 1 between two corners; ``6 * order`` dB an octave outside."""
 
     def gain(frequency: np.ndarray) -> np.ndarray:
-        steep = np.float32(2.0 * order)
-        below = (np.float32(low) / np.maximum(frequency, 1.0)) ** steep
-        above = (frequency / np.float32(high)) ** steep
+        below = (low / np.maximum(frequency, 1.0)) ** (2.0 * order)
+        above = (frequency / high) ** (2.0 * order)
         return 1.0 / np.sqrt((1.0 + below) * (1.0 + above))
 
     return gain
@@ -117,17 +135,19 @@ def band(low: float, high: float, order: float = 2.0) -> Gain:
 
 def slope(decibels: float, low: float = 30.0) -> Gain:
     """So many dB an octave, level below ``low`` Hz, 1 at 1 kHz."""
-    power = np.float32(decibels / 6.0206)
-    return lambda frequency: (np.maximum(frequency, np.float32(low)) / np.float32(1000.0)) ** power
+    return lambda frequency: (np.maximum(frequency, low) / 1000.0) ** (decibels / 6.0206)
 
 
-def formants(centres: Sequence[float], widths: Sequence[float], heights: Sequence[float], floor: float = 0.02) -> Gain:
+Numbers = Sequence[float] | np.ndarray
+
+
+def formants(centres: Numbers, widths: Numbers, heights: Numbers, floor: float = 0.02) -> Gain:
     """The resonances of a throat or of a box: peaks over a low floor."""
 
     def gain(frequency: np.ndarray) -> np.ndarray:
-        total = np.full(frequency.shape, floor, np.float32)
+        total = np.full(frequency.shape, floor)
         for centre, width, height in zip(centres, widths, heights, strict=True):
-            total += np.float32(height) / (1.0 + ((frequency - np.float32(centre)) / np.float32(width / 2)) ** 2)
+            total += height / (1.0 + ((frequency - centre) / (width / 2)) ** 2)
         return total
 
     return gain
