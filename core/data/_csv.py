@@ -150,7 +150,9 @@ def _texts(stream: BinaryIO, encoding: str, skip: int) -> Iterator[str]:
         try:
             text = outer.decode(block, final)
         except UnicodeDecodeError as error:
-            raise _not_text(at - kept + error.start) from None
+            wrong = at - kept + error.start
+            zero = at + block.find(b"\0") if encoding == "utf-8" and b"\0" in block else wrong
+            raise _not_text(min(wrong, zero)) from None
         if "\0" in text:
             if encoding == "utf-8":
                 raise _not_text(at + block.find(b"\0"))

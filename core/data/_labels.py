@@ -49,7 +49,7 @@ def whole(cell: str) -> int | None:
 
 
 def refuse(table: Table, column: str, index: int, why: str, others: int = 0) -> TableError:
-    more = f" ({others:,} more such rows)" if others else ""
+    more = f" (and {others:,} more row{'s' if others > 1 else ''})" if others else ""
     return TableError(f"Row {table.row(index):,} of {table.name!r}: {column!r} {why}{more}.", code="label")
 
 
@@ -92,7 +92,7 @@ def _classes(
     table: Table, names: str | None, numbers: str | None, soft: Sequence[str], width: int | None
 ) -> tuple[tuple[str, ...], Sequence[int | None]]:
     if names is None and numbers is None:
-        classes = tuple(soft) or tuple(str(n) for n in range(width or 0))
+        classes = tuple(sorted(soft)) or tuple(str(n) for n in range(width or 0))
         return classes, [None] * table.rows
     if names is None and numbers is not None:
         return _numbered(table, numbers, soft, width)

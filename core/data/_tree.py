@@ -81,7 +81,7 @@ class DiskTree:
         )
 
     def notes(self) -> tuple[str, ...]:
-        return listed(len(self._links), "links that leave the folder or lead to folders", self._links)
+        return listed(len(self._links), "skipped links that leave the folder or lead to folders", self._links)
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[Leaf]:
         with os.scandir(folder) as entries:
@@ -136,16 +136,16 @@ class ArchiveTree:
         return self.archive.read(leaf.origin)
 
     def notes(self) -> tuple[str, ...]:
-        refused = [f"{problem.id} ({problem.reason})" for problem in self.archive.problems]
-        return (*listed(len(refused), "entries refused", refused, verb=""), *self.archive.warnings)
+        refused = [f"{problem.id}: {problem.reason}" for problem in self.archive.problems]
+        return (*listed(len(refused), "refused entries", refused), *self.archive.warnings)
 
 
 def kind_of(head: bytes) -> Kind | str:
-    """The kind of a file by its first bytes, or the reason why it is none, in brackets."""
+    """The kind of a file by its first bytes, or the reason why it is none."""
     try:
         return sniff(head).kind
     except MediaError as refusal:
-        return f"({str(refusal).partition('. ')[0]})"
+        return str(refusal).partition(". ")[0].lower()
 
 
 def head_of(leaf: Leaf) -> bytes:
@@ -165,20 +165,22 @@ def sorted_by_kind(leaves: Sequence[Leaf]) -> tuple[Kind | None, tuple[Leaf, ...
         if kind in kinds:
             kinds[kind].append(leaf)
         else:
-            others.append(f"{leaf.name} {kind}")
+            others.append(f"{leaf.name}: {kind}")
     main: Kind = "audio" if len(kinds["audio"]) >= len(kinds["image"]) else "image"
-    minor, word = ("image", "pictures among sounds") if main == "audio" else ("audio", "sounds among pictures")
+    minor, word = (
+        ("image", "skipped pictures among sounds") if main == "audio" else ("audio", "skipped sounds among pictures")
+    )
     notes = listed(len(kinds[minor]), word, [leaf.name for leaf in kinds[minor]])
-    notes += listed(len(others), "files that are neither sound nor picture", others)
+    notes += listed(len(others), "skipped files that are neither sound nor picture", others)
     return (main if kinds[main] else None), tuple(kinds[main]), notes
 
 
-def listed(count: int, what: str, names: Sequence[str], *, verb: str = " skipped") -> tuple[str, ...]:
+def listed(count: int, what: str, names: Sequence[str]) -> tuple[str, ...]:
     """A note that counts, with a few examples; none where there is nothing to count."""
     if not count:
         return ()
     more = f" and {count - _NAMED:,} more" if count > _NAMED else ""
-    return (f"{count:,} {what}{verb}: {', '.join(names[:_NAMED])}{more}",)
+    return (f"{what}: {count:,} ({', '.join(names[:_NAMED])}{more})",)
 
 
 def _below(path: str, root: str) -> bool:

@@ -52,7 +52,7 @@ def _labelled(tree: Tree, key: str, kind: Kind, media: tuple[Leaf, ...], notes: 
 
     items = tuple(Item(leaf.id, index.get(name), split=split_of(leaf)) for leaf, name in zip(kept, names, strict=True))
     by_id = {leaf.id: leaf for leaf in kept}
-    notes += listed(len(loose), "files outside the class folders", [leaf.name for leaf in loose])
+    notes += listed(len(loose), "skipped files outside the class folders", [leaf.name for leaf in loose])
     return Dataset(key, tree.title, kind, classes, items, lambda item: tree.read(by_id[item.id]), "yours", notes)
 
 

@@ -71,7 +71,7 @@ def dataset_of(leaf: Leaf, tree: Tree, key: str) -> Dataset:
     notes += (
         *tree.notes(),
         *_facts(table),
-        *listed(len(unused), "columns of lists or bytes not used", unused, verb=""),
+        *listed(len(unused), "unused columns of lists or bytes", unused),
     )
     return Dataset(key, tree.title, kind, labels.classes, items, reader, "yours", notes)
 
@@ -117,7 +117,7 @@ def _from_cells(
                 raise
     sounds, pictures = kinds.count("audio"), kinds.count("image")
     if not sounds and not pictures:
-        reason = f" {kinds[0]}" if kinds else ""
+        reason = f" ({kinds[0]})" if kinds else ""
         raise DataError(
             f"Column {column!r} of {table.name!r} holds neither sounds nor pictures{reason}.", code="no-media"
         )
@@ -132,17 +132,17 @@ def _from_files(
     found: list[Leaf | None] = []
     refused, missing = [], []
     for row, cell in enumerate(table.texts[roles.path]):
-        leaf, where = None, f"row {table.row(row):,} ({shown(cell, 60)!r}"
+        leaf, where = None, f"row {table.row(row):,} {shown(cell, 60)!r}"
         try:
             leaf = tree.locate(cell)
             if leaf is None:
-                missing.append(f"{where})")
+                missing.append(where)
         except BadName as fault:
-            refused.append(f"{where}: {fault})")
+            refused.append(f"{where}: {fault}")
         found.append(leaf)
     notes = (
-        *listed(len(refused), "rows that point outside the manifest's folder were never opened", refused, verb=""),
-        *listed(len(missing), "rows without their file", missing),
+        *listed(len(refused), "rows never opened, as they point outside the folder", refused),
+        *listed(len(missing), "skipped rows without their file", missing),
     )
     kind, media, others = sorted_by_kind([leaf for leaf in found if leaf is not None])
     if kind is None:
