@@ -55,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
         return 1
-    if options.json:
+    if getattr(options, "json", False):
         print(json.dumps(outcome.document, ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(outcome.lines))
@@ -77,5 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in registry.discover(PACKAGE, "COMMAND").values():
         sub = commands.add_parser(command.key, help=command.summary, description=command.summary)
         command.arguments(sub)
-        sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        answer_in_json(sub)
     return parser
+
+
+def answer_in_json(parser: argparse.ArgumentParser) -> None:
+    """The flag of every command, and of every action of a command that has actions."""
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document on stdout")

@@ -6,7 +6,7 @@ import argparse
 import collections
 from dataclasses import dataclass
 
-from core.cli import Command, Outcome, report
+from core.cli import Command, Outcome, answer_in_json, report
 from core.contracts import Dataset, DatasetSpec
 from core.data import open_dataset, open_source, specs
 from core.errors import DataError
@@ -20,6 +20,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("keys", nargs="*", help="data-set keys; none means all that are built in")
     show = actions.add_parser("show", help="classes, folds and counts of one source")
     show.add_argument("source", help="a data-set key, folder, manifest or zip")
+    for action in actions.choices.values():
+        answer_in_json(action)
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:

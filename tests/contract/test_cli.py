@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import registry
-from core.cli import PACKAGE
+from core.cli import PACKAGE, main
 from core.cli.doctor import checks
 from core.settings import Settings
 
@@ -45,6 +45,35 @@ def test_refused_input_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
     assert core("data", "list", PENUMBRA_OFFLINE="perhaps").returncode == 2
     assert core("nonsense").returncode == 2
+
+
+def test_a_folder_becomes_a_collection_and_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second run stores nothing again; the refused file is a row of problems and no failure."""
+    import numpy as np
+    import soundfile
+
+    def here(*words: str) -> tuple[int, str]:
+        code = main(words)
+        return code, capsys.readouterr().out
+
+    monkeypatch.setenv("PENUMBRA_HOME", str(tmp_path / "home"))
+    for label, frequency in (("high", 2000), ("low", 200)):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for take in range(2):
+            tone = 0.1 * (take + 1) * np.sin(2 * np.pi * frequency * np.arange(8000) / 16000)
+            soundfile.write(tmp_path / "set" / label / f"{take}.wav", tone, 16000)
+    (tmp_path / "set" / "low" / "bad.wav").write_bytes((tmp_path / "set" / "low" / "0.wav").read_bytes()[:30])
+    first = json.loads(here("index", str(tmp_path / "set"), "--collection", "tones", "--json")[1])
+    again = json.loads(here("index", str(tmp_path / "set"), "--collection", "tones", "--json")[1])
+    assert (first["given"], first["stored"], first["problems"], first["already"]) == (5, 4, 1, 0)
+    assert (again["given"], again["stored"], again["already"]) == (5, 4, 4)
+    assert [row["id"] for row in first["refused"]] == ["low/bad.wav"]
+    assert json.loads(here("export", "tones", "--to", str(tmp_path / "out.csv"), "--json")[1])["rows"] == 4
+    assert (tmp_path / "out.csv").read_text().count("high") >= 2
+    assert here("export", "tones", "--to", str(tmp_path / "out.xls")) == (2, "")
+    assert here("index", str(tmp_path / "set"), "--collection", "../up") == (2, "")
 
 
 def test_every_command_is_registered_under_its_file_name_and_says_what_it_does() -> None:
