@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -58,6 +59,14 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="no space"):
         Prepared(tmp_path, ".txt").write("item", b"half")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_has_its_name_only_once_it_is_whole_and_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared, seen = Prepared(tmp_path, ".txt"), []
+    monkeypatch.setattr(os, "fsync", lambda handle: seen.append((prepared.names(), os.fstat(handle).st_size)))
+    prepared.write("item", b"whole")
+    assert seen == [(set(), 5)]
+    assert prepared.read("item") == b"whole"
 
 
 def test_a_killed_run_leaves_whole_files_and_the_next_finishes(tmp_path: Path) -> None:

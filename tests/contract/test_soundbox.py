@@ -14,6 +14,7 @@ import pytest
 
 from core.contracts import groups_of
 from core.data import soundbox
+from core.data._soundbox.scene import within
 from core.fingerprint import sha256_of
 from core.settings import Settings
 
@@ -116,6 +117,16 @@ def test_every_sound_is_five_finite_seconds_neither_silent_nor_clipped(name: str
     assert 0.02 < np.abs(samples).max() <= 0.95
     assert abs(float(samples.mean())) < 1e-3  # no direct current
     assert not np.array_equal(samples, clip(name, take=1))
+
+
+def test_takes_of_one_source_differ_in_more_than_background() -> None:
+    for name in ("dog", "clock_tick", "music"):
+        assert abs(np.corrcoef(clip(name), clip(name, take=1))[0, 1]) < 0.5, name
+
+
+def test_a_loud_sound_is_turned_down_whole_instead_of_clipped() -> None:
+    assert np.allclose(within(np.array([0.5, -2.0])), [0.2375, -0.95])
+    assert np.array_equal(within(np.array([0.5, -0.9])), [0.5, -0.9])
 
 
 def test_the_file_holds_the_samples_to_sixteen_bits() -> None:

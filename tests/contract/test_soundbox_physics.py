@@ -103,6 +103,7 @@ def test_full_noise_holds_nothing_of_the_sound() -> None:
 def test_novelty_follows_the_knob_into_a_sound_never_trained_on() -> None:
     truths = [soundbox.morph("dog", "ship_ferry", mix).truth for mix in (0.0, 0.25, 1.0)]
     assert [truth.novelty for truth in truths] == [0.0, 0.25, 1.0]
+    assert soundbox.morph("ship_ferry", "dog", 0.25).truth.novelty == 0.75
     assert truths[0].probs is not None
     assert truths[1].probs is None
     with pytest.raises(ValueError, match="0 to 1"):
