@@ -48,7 +48,9 @@ class Conformal:
         from scipy.stats import beta
 
         law = self.beta(threshold)
-        return None if law is None else tuple(float(beta.ppf(q, *law)) for q in ((1 - level) / 2, (1 + level) / 2))
+        if law is None:
+            return None
+        return float(beta.ppf((1 - level) / 2, *law)), float(beta.ppf((1 + level) / 2, *law))
 
 
 def fit(
