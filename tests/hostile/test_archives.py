@@ -214,3 +214,9 @@ def test_ordinary_zips_of_another_writer_come_through_whole(tmp_path: Path, meth
                 entry.write(content)
     raw = bytes(target.out) if stream else target.getvalue()
     assert extract(tmp_path, raw).names == contents
+
+
+def test_a_stream_that_ends_while_output_is_pending_comes_out_whole(tmp_path: Path) -> None:
+    """Just over one block of zeros: all input is taken and the engine still holds the last bytes."""
+    contents = {f"{n}.wav": bytes(n) for n in range((1 << 18) + 18, (1 << 18) + 30)}
+    assert extract(tmp_path, forge([Forged(n.encode(), c) for n, c in contents.items()])).names == contents

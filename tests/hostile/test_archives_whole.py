@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,13 @@ def test_a_tar_is_told_that_only_zip_is_read(tmp_path: Path, row: str) -> None:
 @pytest.mark.parametrize("row", ["Z-13"])
 def test_a_comment_that_ends_where_it_says_is_no_junk(tmp_path: Path, row: str) -> None:
     assert extract(tmp_path, forge([GOOD], comment=b"made by hand")).names == {"dog/good.wav": b"a good sound"}
+
+
+@pytest.mark.parametrize("row", ["Z-13"])
+def test_a_first_entry_that_the_directory_hides_is_junk_before(tmp_path: Path, row: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("hidden.wav", b"hidden")
+        archive.writestr("shown.wav", b"shown")
+        archive.filelist.pop(0)
+    assert refused(tmp_path, buffer.getvalue()).code == "prefixed"
