@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core import registry
@@ -69,6 +70,12 @@ def report(done: int, total: int, stage: str) -> None:
         print(f"\r{stage}: {done:,} of {total:,}   ", end=end, file=sys.stderr, flush=True)
     elif done >= total:
         print(f"{stage}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+
+def name_source(parser: argparse.ArgumentParser) -> None:
+    """How every command names its data."""
+    parser.add_argument("source", help="a data-set key, folder, manifest (.csv, .parquet) or .zip")
+    parser.add_argument("--data", type=Path, metavar="PATH", help="where a published set lies on this machine")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import argparse
 import collections
 from dataclasses import dataclass
 
-from core.cli import Command, Outcome, answer_in_json, report
+from core.cli import Command, Outcome, answer_in_json, name_source, report
 from core.contracts import Dataset, DatasetSpec
 from core.data import open_dataset, open_source, specs
 from core.errors import DataError
@@ -19,7 +19,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     prepare = actions.add_parser("prepare", help="make the built-in data now (resumes where it stopped)")
     prepare.add_argument("keys", nargs="*", help="data-set keys; none means all that are built in")
     show = actions.add_parser("show", help="classes, folds and counts of one source")
-    show.add_argument("source", help="a data-set key, folder, manifest or zip")
+    name_source(show)
     for action in actions.choices.values():
         answer_in_json(action)
 
@@ -29,7 +29,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         return _list()
     if options.action == "prepare":
         return _prepare(options.keys, settings)
-    return _show(open_source(options.source, settings))
+    return _show(open_source(options.source, settings, options.data))
 
 
 def _list() -> Outcome:

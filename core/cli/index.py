@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from core.cli import Command, Outcome, report
+from core.cli import Command, Outcome, name_source, report
 from core.data import open_source
 from core.settings import Settings
 from core.store import About, open_collection
@@ -14,14 +14,14 @@ _SHOWN = 10  # problems that are printed; all are in the collection
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", help="a data-set key, folder, manifest or zip")
+    name_source(parser)
     parser.add_argument("--collection", required=True, metavar="NAME", help="made if it does not exist")
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.pipeline.index import index
 
-    dataset = open_source(options.source, settings)
+    dataset = open_source(options.source, settings, options.data)
     about = About(dataset.kind, dataset.title, dataset.key, dataset.classes)
     with open_collection(settings.collections, options.collection, create=about, write=True) as writer:
         summary = index(dataset, writer, workers=settings.decoders + 1, on_progress=report)

@@ -24,9 +24,14 @@ def open_dataset(key: str, settings: Settings, location: Path | None = None) -> 
     return spec.open(location, settings)
 
 
-def open_source(source: str, settings: Settings) -> Dataset:
-    """A data-set key, a folder, a manifest (.csv, .parquet) or a .zip of any of these."""
+def open_source(source: str, settings: Settings, copy: Path | None = None) -> Dataset:
+    """A data-set key, a folder, a manifest (.csv, .parquet) or a .zip of any of these.
+
+    ``copy`` is where a published set lies on this machine; without it the settings and the network are asked.
+    """
     path = Path(source).expanduser()
+    if copy is not None:
+        return open_dataset(source, settings, copy.expanduser())
     if path.is_dir():
         return open_dataset("folder", settings, path)
     if path.is_file():

@@ -76,6 +76,26 @@ def test_a_folder_becomes_a_collection_and_a_table(
     assert here("index", str(tmp_path / "set"), "--collection", "../up") == (2, "")
 
 
+def test_a_published_set_is_read_from_the_copy_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+    import soundfile
+
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "meta").mkdir()
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    for target, category in ((0, "dog"), (1, "rooster")):
+        name = f"1-{100 + target}-A-{target}.wav"
+        soundfile.write(tmp_path / "audio" / name, np.zeros(800), 16000)
+        rows.append(f"{name},1,{target},{category},True,{100 + target},A")
+    (tmp_path / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n")
+    assert main(("data", "show", "esc50", "--data", str(tmp_path), "--json")) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["items"], shown["labels"]) == (2, {"dog": 1, "rooster": 1})
+    assert main(("data", "show", "esc50", "--data", str(tmp_path / "nowhere"))) == 2
+
+
 def test_every_command_is_registered_under_its_file_name_and_says_what_it_does() -> None:
     for key, command in registry.discover(PACKAGE, "COMMAND").items():
         assert command.key == key
