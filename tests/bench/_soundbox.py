@@ -26,6 +26,12 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(bank @ power.T, 1e-10))
 
 
+def halved(mels: np.ndarray) -> np.ndarray:
+    """Pairs of frames become one: what the net needs of time, at half the cost."""
+    pairs = mels[..., : mels.shape[-1] // 2 * 2].reshape(*mels.shape[:-1], -1, 2)
+    return pairs.mean(-1)
+
+
 def material(settings: Settings) -> Material:
     started = perf_counter()
     soundbox.prepare(settings)
@@ -35,7 +41,7 @@ def material(settings: Settings) -> Material:
         mels = np.stack(list(pool.map(lambda item: _log_mel_of(box, item), items)))
     return Material(
         classes=box.classes,
-        pictures=mels[:, None].astype(np.float16),
+        pictures=halved(mels)[:, None].astype(np.float16),
         means=mels.mean(2),
         labels=np.array([item.label for item in items]),
         groups=np.array([item.group for item in items]),

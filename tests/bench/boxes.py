@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         "linear": linear_accuracy(box, seed=asked.seed),
         "leak": leak(box, seed=asked.seed),
     }
+    if not asked.json:
+        print(json.dumps(report, indent=2), flush=True)
     if not asked.no_net:
         report["convnet"] = convnet_accuracy(box, epochs=asked.epochs, seed=asked.seed, verbose=not asked.json)
     json.dump(report, sys.stdout, indent=None if asked.json else 2)
