@@ -47,6 +47,7 @@ class Committer:
         self.db, self.head, self._lease, self._folder, self._step = db, head, lease, folder, step
         self._sound = True  # False: tables may be ahead of the head
         self._synced: set[Path] = set()
+        self._compacted_at = head.sequence // _COMPACT_EVERY * _COMPACT_EVERY
 
     @classmethod
     def claim(
@@ -61,6 +62,7 @@ class Committer:
         committer.recover()
         return committer
 
+    @told("write", "the collection")
     def commit(
         self,
         changes: Sequence[Change],
@@ -73,102 +75,111 @@ class Committer:
         if not self._sound:
             self.recover()
         if self._lease is not None:
-            with told("write", "the collection"):
-                self._lease.beat()
+            self._lease.beat()
         self._sound = False
         self._step("begin")
-        versions = dict(self.head.versions)
-        for change in changes:
-            versions[change.table] = self._apply(change)
-            self._step(f"{change.table.partition('_')[0]}-written")
+        try:
+            versions = self._applied(changes)
+        except _ForeignError:  # a writer that lost its lease wrote a last time: its rows go, ours come
+            self.recover()
+            self._sound = False
+            versions = self._applied(changes)
         head = self.head.next(versions=versions)
         given = {"arrivals": arrivals, "about": about, "backbones": backbones}
         self._advance(replace(head, **{name: value for name, value in given.items() if value is not None}))
         self._sound = True
-        if self.head.sequence % _COMPACT_EVERY == 0:
-            self.compact()
 
+    @property
+    def compaction_due(self) -> bool:
+        return self.head.sequence - self._compacted_at >= _COMPACT_EVERY
+
+    @told("write", "the collection")
     def adopt(self, versions: Mapping[str, int], layout: int) -> None:
         """Name tables that a migration has rewritten."""
         self._step("migrated")
         self._advance(self.head.next(versions={**self.head.versions, **versions}, layout=layout))
 
+    @told("write", "the collection")
     def recover(self) -> None:
         """Take every table back to the version that the head names; drop those it does not name."""
         versions = dict(self.head.versions)
-        with told("write", "the collection"):
-            for name in set(table_names(self.db)) - set(versions) - {HEAD}:
-                self.db.drop_table(name)
-            for name, version in versions.items():
-                table = self.db.open_table(name)
-                if table.version != version:
-                    table.restore(version)
-                    versions[name] = table.version
-                    self._step("restored")
+        if read_head(self.db) != self.head:
+            raise _ForeignError
+        for name in set(table_names(self.db)) - set(versions) - {HEAD}:
+            self.db.drop_table(name)
+        for name, version in versions.items():
+            table = self.db.open_table(name)
+            if table.version != version:
+                table.restore(version)
+                versions[name] = table.version
+                self._step("restored")
         if versions != dict(self.head.versions):
             self._advance(self.head.next(versions=versions))
         self._sound = True
 
+    @told("write", "the collection")
     def compact(self) -> None:
         """Merge small files, name the result in the head, and only then remove old versions."""
+        if not self._sound:
+            self.recover()
         versions = dict(self.head.versions)
         self._sound = False
-        with told("write", "the collection"):
-            for name in versions:
-                table = self.db.open_table(name)
-                table.optimize(cleanup_older_than=_FOREVER)
-                versions[name] = table.version
-            self._step("compacted")
+        self._compacted_at = self.head.sequence
+        for name in versions:
+            table = self.db.open_table(name)
+            table.optimize(cleanup_older_than=_FOREVER)
+            versions[name] = table.version
+        self._step("compacted")
         if versions != dict(self.head.versions):
             self._advance(self.head.next(versions=versions))
         self._sound = True
         self._step("compaction-named")
-        with told("write", "the collection"):
-            for name, version in (*versions.items(), (HEAD, None)):
-                table = self.db.open_table(name)
-                if version in {None, table.version}:  # only the newest version is sure to survive a clean-up
-                    table.optimize(cleanup_older_than=_READERS_KEEP, delete_unverified=True)
-                    self._sound &= version in {None, table.version}
+        for name, version in (*versions.items(), (HEAD, None)):
+            table = self.db.open_table(name)
+            if version in {None, table.version}:  # only the newest version is sure to survive a clean-up
+                table.optimize(cleanup_older_than=_READERS_KEEP, delete_unverified=True)
+                self._sound &= version in {None, table.version}
         self._step("cleaned")
+
+    def _applied(self, changes: Sequence[Change]) -> dict[str, int]:
+        versions = dict(self.head.versions)
+        for change in changes:
+            versions[change.table] = self._apply(change)
+            self._step(f"{change.table.partition('_')[0]}-written")
+        return versions
 
     def _apply(self, change: Change) -> int:
         """Write one table; refuse when another hand has written to it in between."""
-        with told("write", "the collection"):
-            if change.create is not None:
-                table = self.db.create_table(change.table, schema=change.create, mode="overwrite")
-                expected = table.version
-            else:
-                table = self.db.open_table(change.table)
-                expected = self.head.versions[change.table]
-            for condition in change.gone:
-                expected += 1
-                if table.delete(condition).version != expected:
-                    raise _foreign()
-            if change.rows is not None and change.rows.num_rows:
-                expected += 1
-                if table.add(change.rows).version != expected:
-                    raise _foreign()
+        if change.create is not None:
+            table = self.db.create_table(change.table, schema=change.create, mode="overwrite")
+            expected = table.version
+        else:
+            table = self.db.open_table(change.table)
+            expected = self.head.versions[change.table]
+        for condition in change.gone:
+            expected += 1
+            if table.delete(condition).version != expected:
+                raise _ForeignError
+        if change.rows is not None and change.rows.num_rows:
+            expected += 1
+            if table.add(change.rows).version != expected:
+                raise _ForeignError
         return expected
 
     def _advance(self, new: Head) -> None:
         """Force the tables to disk, then name their versions in the head: the moment of commit."""
-        with told("write", "the collection"):
-            self._force()
-            self._step("before-head")
-            try:
-                done = advance_head(self.db, self.head, new)
-            except (OSError, RuntimeError, ValueError):
-                done = read_head(self.db) == new  # the set may have gone through before the error
-                if not done:
-                    raise
+        self._force()
+        self._step("before-head")
+        try:
+            done = advance_head(self.db, self.head, new)
+        except (OSError, RuntimeError, ValueError):
+            done = read_head(self.db) == new  # the set may have gone through before the error
             if not done:
-                raise StoreError(
-                    "Another process has written to the collection meanwhile; what was stored before is kept. Run the "
-                    "same again.",
-                    code="lease-lost",
-                )
-            self.head = new
-            self._force()
+                raise
+        if not done:
+            raise _ForeignError
+        self.head = new
+        self._force()
         self._step("after-head")
 
     def _force(self) -> None:
@@ -176,8 +187,12 @@ class Committer:
             force_to_disk(self._folder, self._synced)
 
 
-def _foreign() -> StoreError:
-    return StoreError(
-        "Another process has written to the collection meanwhile; what was stored before is kept. Run the same again.",
-        code="lease-lost",
-    )
+class _ForeignError(StoreError):
+    """Somebody else has written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process has written to the collection meanwhile; what was stored before is kept. Run the same "
+            "again.",
+            code="lease-lost",
+        )

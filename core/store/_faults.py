@@ -63,8 +63,8 @@ def force_to_disk(folder: Path, done: set[Path]) -> None:
             if path not in done and path.suffix != ".json":
                 with contextlib.suppress(FileNotFoundError):  # a compaction may remove files meanwhile
                     sync(path)
-                touched |= {path.parent, path.parent.parent}
-                done.add(path)
+                touched |= {path.parent, *({path.parent.parent} - done)}
+                done |= {path, path.parent.parent}
     for parent in touched:
         sync(parent)
 

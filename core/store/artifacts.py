@@ -117,7 +117,7 @@ def _write(folder: Path, parts: Mapping[str, Tensors], card: Mapping[str, Any], 
     files = {}
     for part, tensors in parts.items():
         path = folder / _file(part)
-        save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, path)
+        save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, path)
         path.chmod(0o644)
         sync(path)
         files[part] = (path.stat().st_size, sha256_of_file(path))

@@ -36,9 +36,9 @@ def opened(snapshot: Snapshot, backbone: Backbone, cache: Path | None) -> Vector
         )
     if cache is not None:
         stem = f"{table}-{snapshot.head.versions['items']}-{snapshot.head.versions[table]}"
-        found = _load(cache, stem, backbone.dim)
+        found = load(cache, stem, backbone.dim)
         if found is None and _build(snapshot, table, backbone, cache, stem):
-            found = _load(cache, stem, backbone.dim)
+            found = load(cache, stem, backbone.dim)
         if found is not None:
             return found
     ids, rows = _layout(snapshot, table)
@@ -116,7 +116,7 @@ def _prune(cache: Path, table: str, stem: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _load(cache: Path, stem: str, dim: int) -> Vectors | None:
+def load(cache: Path, stem: str, dim: int) -> Vectors | None:
     """The map if it and its side file are whole, otherwise None."""
     path = cache / f"{stem}.f32"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -126,6 +127,9 @@ class Writer(Collection):
             arrivals = head.arrivals + sum(row is not None for row in self._rows["items"].values())
             self._committer.commit(changes, arrivals=arrivals, about=about, backbones={**head.backbones, **backbones})
             self._empty()
+            if self._committer.compaction_due:
+                with contextlib.suppress(StoreError):  # the rows are safe; the next commit tries again
+                    self._committer.compact()
 
     def compact(self) -> None:
         """Flush, merge small files and remove versions that nobody can be reading."""
