@@ -137,9 +137,10 @@ def _variance(gradients: Any) -> np.ndarray:
         count += 1
         if count == 1:
             mean, m2 = np.zeros_like(value), np.zeros_like(value)
-        step = value - mean
-        mean += step / count
-        m2 += step * (value - mean)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told from the result
+            step = value - mean
+            mean += step / count
+            m2 += step * (value - mean)
     return m2 / (count - 1)
 
 

@@ -50,7 +50,7 @@ def fpr_at_tpr(score: Any, positive: Any, tpr: float = 0.95) -> float:
     """The smallest false positive rate among the thresholds that find at least ``tpr`` of the positives."""
     score, positive = _binary(score, positive)
     true, false = _counts_from_the_top(score, positive)
-    needed = math.ceil(round(tpr * true[-1], 9))  # rounded: 0.95 x 60 must ask for 57, not for 58
+    needed = math.ceil(round(tpr * true[-1], 9))  # rounded: a product of floats may lie a hair above
     return float(false[np.searchsorted(true, needed)] / false[-1])
 
 

@@ -90,7 +90,7 @@ def with_band(
 
 
 def keep_counts(items: int, percents: Sequence[int]) -> np.ndarray:
-    """ceil(share N) in whole numbers, so that 15 % of 20 is 3 and not 4."""
+    """ceil(share N) in whole numbers, so that 55 % of 100 is 55 and not 56."""
     if not all(0 < percent <= 100 for percent in percents):
         raise ValueError("shares are whole percents from 1 to 100")
     return np.array([-(-percent * items // 100) for percent in percents])

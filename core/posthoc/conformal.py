@@ -138,7 +138,7 @@ def _scores(probs: np.ndarray, score: Score, uniforms: np.ndarray | None) -> np.
 
 
 def _place(n: int, coverage: float) -> int:
-    return math.ceil(round((n + 1) * coverage, 9))  # rounded: 0.9 x 10 must be the 9th, not the 10th
+    return math.ceil(round((n + 1) * coverage, 9))  # rounded: a product of floats may lie a hair above
 
 
 def _threshold(scores: np.ndarray, coverage: float) -> float:
