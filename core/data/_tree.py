@@ -156,6 +156,11 @@ def head_of(leaf: Leaf) -> bytes:
         return b""
 
 
+def plain_file(leaf: Leaf) -> Path | None:
+    """The file itself, for readers that stream it; never through a link."""
+    return leaf.path if leaf.path.is_file() and not leaf.path.is_symlink() else None
+
+
 def sorted_by_kind(leaves: Sequence[Leaf]) -> tuple[Kind | None, tuple[Leaf, ...], tuple[str, ...]]:
     """The kind that most files have, those files, and notes on the others."""
     kinds: dict[str, list[Leaf]] = {"audio": [], "image": []}

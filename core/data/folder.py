@@ -7,7 +7,7 @@ from pathlib import Path
 from core.contracts import Dataset, DatasetSpec, Item, Kind, Split
 from core.data import manifest
 from core.data._table import SUFFIXES
-from core.data._tree import DiskTree, Leaf, Tree, listed, sorted_by_kind
+from core.data._tree import DiskTree, Leaf, Tree, listed, plain_file, sorted_by_kind
 from core.errors import DataError
 from core.settings import Settings
 
@@ -53,7 +53,17 @@ def _labelled(tree: Tree, key: str, kind: Kind, media: tuple[Leaf, ...], notes: 
     items = tuple(Item(leaf.id, index.get(name), split=split_of(leaf)) for leaf, name in zip(kept, names, strict=True))
     by_id = {leaf.id: leaf for leaf in kept}
     notes += listed(len(loose), "skipped files outside the class folders", [leaf.name for leaf in loose])
-    return Dataset(key, tree.title, kind, classes, items, lambda item: tree.read(by_id[item.id]), "yours", notes)
+    return Dataset(
+        key,
+        tree.title,
+        kind,
+        classes,
+        items,
+        lambda item: tree.read(by_id[item.id]),
+        "yours",
+        notes,
+        locate=lambda item: plain_file(by_id[item.id]),
+    )
 
 
 DATASET = DatasetSpec(

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.contracts import Dataset, DatasetSpec, Item, Kind, Split
 from core.data._labels import PROBS, Labels, labels_of, refuse_cells, whole
 from core.data._table import Cells, Table, read_table
-from core.data._tree import DiskTree, Leaf, Tree, kind_of, listed, sorted_by_kind
+from core.data._tree import DiskTree, Leaf, Tree, kind_of, listed, plain_file, sorted_by_kind
 from core.errors import DataError, TableError
 from core.media._names import BadName, shown
 from core.settings import Settings
@@ -58,12 +58,14 @@ def dataset_of(leaf: Leaf, tree: Tree, key: str) -> Dataset:
         ids = table.texts[roles.path] if roles.path else [f"row-{table.row(n):07d}" for n in range(table.rows)]
         ids = _unique([shown(name) for name in ids])
         by_id = dict(zip(ids, range(table.rows), strict=True))
+        locate: Callable[[Item], Path | None] | None = None
         reader: Callable[[Item], bytes] = lambda item: read(by_id[item.id])  # noqa: E731
     else:
         kind, rows, leaves, notes = _from_files(table, roles, tree)
         ids = _unique([found.name if found else "" for found in leaves])
         by_leaf = {name: found for name, found in zip(ids, leaves, strict=True) if found}
         reader = lambda item: tree.read(by_leaf[item.id])  # noqa: E731
+        locate = lambda item: plain_file(by_leaf[item.id])  # noqa: E731
     used = roles.all() | labels.used
     extra = tuple(column for column in table.texts if column not in used)
     items = tuple(_item(table, roles, labels, extra, ids[row], row) for row in rows)
@@ -73,7 +75,7 @@ def dataset_of(leaf: Leaf, tree: Tree, key: str) -> Dataset:
         *_facts(table),
         *listed(len(unused), "unused columns of lists or bytes", unused),
     )
-    return Dataset(key, tree.title, kind, labels.classes, items, reader, "yours", notes)
+    return Dataset(key, tree.title, kind, labels.classes, items, reader, "yours", notes, locate=locate)
 
 
 def _roles(table: Table) -> _Roles:

@@ -14,7 +14,7 @@ from core.media.audio import MAX_SECONDS
 from core.media.recording import Probe
 from core.media.sandbox import Sandbox
 
-_WHOLE = 64 << 20  # bytes; larger files on disk are asked for their length before they are read
+_WHOLE = 16 << 20  # bytes; larger files on disk are asked for their length before they are read
 
 
 @dataclass(frozen=True, slots=True)
