@@ -137,5 +137,6 @@ DATASET = DatasetSpec(
     licence=_LICENCE,
     open=open_soundbox,
     builtin=True,
+    prepare=prepare,
     classes=CLASSES,
 )

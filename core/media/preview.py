@@ -17,6 +17,7 @@ def of_sound(media: Media) -> bytes:
     Streamlit names long media by length, head, middle and tail alone."""
     import soundfile
 
+    assert media.rate is not None, "a picture has no sound"
     levels = np.round(np.clip(media.samples, -1.0, 1.0) * 32767).astype(np.int16)
     target = io.BytesIO()
     soundfile.write(target, levels, media.rate, format="FLAC", subtype="PCM_16")
