@@ -173,6 +173,14 @@ class Uncertainty:
     epistemic_error: np.ndarray | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """One network input, and the receipt with what was done to get it."""
+
+    tensor: Tensor  # no batch axis
+    receipt: Receipt
+
+
 class Network(Protocol):
     """A network as methods see it: ordered stages, then a head."""
 
@@ -182,7 +190,7 @@ class Network(Protocol):
     stages: tuple[tuple[str, nn.Module], ...]  # applied in order; their chain is embed
     head: nn.Module  # (items, dim) -> logits (items, classes)
 
-    def prepare(self, media: Media) -> Tensor: ...  # one input, no batch axis; resamples and crops for itself
+    def prepare(self, media: Media) -> Prepared: ...  # one input; resamples and crops for itself
 
     def embed(self, inputs: Tensor) -> Tensor: ...  # (items, ...) -> (items, dim), no noise, no gradient needed
 
