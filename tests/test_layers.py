@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("contracts", "errors"),
     ("fingerprint", "registry", "settings", "device"),
-    ("media", "metrics", "posthoc", "layers"),
+    ("media", "metrics", "layers"),
+    ("posthoc",),
     ("data", "backbones"),
     ("methods",),
     ("store",),
