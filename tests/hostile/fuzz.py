@@ -11,7 +11,6 @@ import io
 import json
 import sys
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -33,7 +32,7 @@ class Report:
     count: int = 0
     seed: int = 0
     accepted: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)  # by the code of the refusal
     crashed: list[str] = field(default_factory=list)  # answered, but the child died
     hung: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -54,7 +53,7 @@ class Report:
         elif outcome.startswith("fault"):
             self.faults.append(f"{which}: {outcome}")
         else:
-            self.refused[outcome] += 1
+            self.refused[outcome] = self.refused.get(outcome, 0) + 1
 
 
 def seeds() -> dict[str, bytes]:

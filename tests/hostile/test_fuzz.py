@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 
 from core.media.sandbox import Sandbox
@@ -11,6 +14,7 @@ from tests.hostile.conftest import assert_alive
 
 def test_300_mutated_files_are_accepted_or_refused_in_one_sentence(sandbox: Sandbox) -> None:
     report = fuzz.run(300, 0, sandbox)
+    assert sum(json.loads(json.dumps(asdict(report)))["refused"].values()) == sum(report.refused.values())
     assert report.faults == []
     assert report.hung == []
     assert report.accepted + sum(report.refused.values()) + len(report.crashed) == 300
