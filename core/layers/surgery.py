@@ -147,7 +147,7 @@ def choose(
     found: list[tuple[str, nn.Module]], where: str, module: nn.Module, prefix: str = ""
 ) -> list[tuple[str, nn.Module]]:
     """Some of the layers, in the order of the network: ``where`` is one of WHERE."""
-    word, *rest = where.split()
+    word, *rest = where.split() or [""]
     if word == "stage" and rest:
         inside, known = _stage_members(module, rest, prefix)
         chosen = [(name, layer) for name, layer in found if layer in inside]
