@@ -1,0 +1,61 @@
+"""What the gradient methods share while they fit: their noise, their copies, and batch statistics that move."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from core.contracts import Network, Scope
+from core.fingerprint import seed_of
+from core.layers import NoiseContext
+from core.layers.bayesnorm import BayesNorm
+from core.methods._contract import FitContext
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+
+def part_of(network: Network, scope: Scope) -> nn.Module:
+    """What a method of this scope works on: the head, or the network, which is a torch module too."""
+    return network.head if scope == "head" else cast(nn.Module, network)
+
+
+def trainable_copy(module: AnyModule) -> AnyModule:
+    """A copy of its own whose parameters all train, in eval: what the methods keep between two updates."""
+    return copy.deepcopy(module).eval().requires_grad_(True)
+
+
+def step_noise(context: FitContext, steps: int, keys: Tensor, *, draw: int = 0) -> NoiseContext:
+    """The noise of one update: other masks for every step and item, the same again when a run is resumed."""
+    return NoiseContext(seed_of("update", context.seed, steps), torch.full_like(keys, draw), keys)
+
+
+def logits_of(scope: Scope, model: nn.Module, inputs: Tensor) -> Tensor:
+    """Of features for a head, of inputs for a network."""
+    if scope == "head":
+        return model(inputs)
+    network = cast(Network, model)
+    return network.head(network.embed(inputs))
+
+
+@contextmanager
+def batch_statistics(module: nn.Module, moving: bool) -> Iterator[None]:
+    """Inside, batch normalisations use and follow the batch. Nothing else ever leaves eval.
+
+    Outside, and always where ``moving`` is False, they use the statistics they hold: a State is ready to answer
+    between any two updates.
+    """
+    kept = {part.norm for part in module.modules() if isinstance(part, BayesNorm)}
+    found = [part for part in module.modules() if isinstance(part, _BatchNorm) and part not in kept] if moving else []
+    for part in found:
+        part.train()
+    try:
+        yield
+    finally:
+        for part in found:
+            part.eval()
