@@ -5,7 +5,7 @@ Similarity is the cosine, the query itself is never its own neighbour, and of eq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,7 @@ class Hits:
 def nearest(features: Any, groups: Sequence[Any] | None = None) -> np.ndarray:
     """(items,) the place of each item's nearest other item; with ``groups`` of another group. -1: there is none."""
     features = _unit(features)
-    group = _numbered(groups, len(features))
-    everything = np.ones(len(features), bool)
-    found = [_best(block, rows, group, [everything])[0] for rows, block in _blocks(features)]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    return _neighbours(features, _numbered(groups, len(features)), np.zeros(len(features), np.int64), 1)[0]
 
 
 def hits(features: Any, labels: Any, groups: Sequence[Any] | None = None) -> Hits:
@@ -110,12 +107,13 @@ def safe_retrieval(
     features, labels, doubt = _unit(features), np.asarray(labels), ranked(doubt, "doubts")
     same_length(features, labels)
     same_length(labels, doubt)
-    pools = [np.ones(len(doubt), bool)]
-    pools += [_least_doubtful(doubt, percent, labels if per_class else None) for percent in percents]
+    steps = sorted(set(percents))  # every database holds the smaller ones
+    classes = labels if per_class else None
+    entered = sum((~_least_doubtful(doubt, percent, classes) for percent in steps), np.zeros(len(doubt), np.int64))
     queries = np.stack([_least_doubtful(doubt, percent, None) for percent in percents])
-    group = _numbered(groups, len(doubt))
-    chunks = [_best(block, rows, group, pools) for rows, block in _blocks(features)]
-    right = np.stack([_agreement(labels, place) for place in np.concatenate(chunks, axis=1)])
+    places = _neighbours(features, _numbered(groups, len(doubt)), entered, len(steps) + 1)
+    chosen = [len(steps), *(steps.index(percent) for percent in percents)]
+    right = np.stack([_agreement(labels, places[index]) for index in chosen])
     full, safe = np.broadcast_to(right[0], right[1:].shape), right[1:]
     means = [_known_means(rows, used) for rows in (full, safe) for used in (np.ones_like(queries), queries)]
     return SafeRetrieval(np.array(percents) / 100, means[0], means[2], means[1], means[3])
@@ -147,26 +145,37 @@ def _numbered(groups: Sequence[Any] | None, items: int) -> np.ndarray:
     return np.array([numbers[group] for group in groups], np.int64)
 
 
-def _blocks(features: np.ndarray) -> list[tuple[np.ndarray, Callable[[], np.ndarray]]]:
-    """Rows of queries, and how to compute their similarities to everything."""
+def _neighbours(features: np.ndarray, group: np.ndarray, entered: np.ndarray, pools: int) -> np.ndarray:
+    """(pools, items) nearest neighbours in growing databases; ``entered`` is the first one that holds an item.
+
+    Each similarity is computed and looked at once: a neighbour in a larger database is the better of the one in the
+    smaller and the best of what was added.
+    """
+    order = np.argsort(entered, kind="stable")
+    database, ends = features[order], np.searchsorted(entered[order], np.arange(pools), side="right")
+    places = np.full((pools, len(features)), -1, np.int64)
     step = max(1, _BLOCK // max(1, len(features)))
-    starts = range(0, len(features), step)
-    chunks = [np.arange(start, min(start + step, len(features))) for start in starts]
-    return [(rows, lambda rows=rows: features[rows] @ features.T) for rows in chunks]
+    for start in range(0, len(features), step):
+        rows = slice(start, start + step)
+        cosine = features[rows] @ database.T
+        cosine[group[rows, None] == group[order]] = -np.inf
+        best, place = np.full(len(cosine), -np.inf), places[0, rows].copy()
+        for pool, (low, high) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+            if low < high:
+                best, place = _better(best, place, cosine[:, low:high], order[low:high])
+            places[pool, rows] = place
+    return places
 
 
-def _best(
-    similarities: Callable[[], np.ndarray], rows: np.ndarray, group: np.ndarray, pools: list[np.ndarray]
-) -> list[np.ndarray]:
-    """For each pool of allowed items the neighbour of each row, the first among equals, or -1."""
-    cosine = np.where(group[rows][:, None] == group[None, :], -np.inf, similarities())
-    found = []
-    for pool in pools:
-        allowed = np.where(pool, cosine, -np.inf)
-        best = allowed.max(axis=1)
-        place = (allowed >= best[:, None] - _EQUAL).argmax(axis=1)
-        found.append(np.where(np.isneginf(best), -1, place))
-    return found
+def _better(
+    best: np.ndarray, place: np.ndarray, cosine: np.ndarray, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best so far against the best of some further items, whose places rise; the first counts among equals."""
+    value = cosine.max(axis=1)
+    first = items[(cosine >= value[:, None] - _EQUAL).argmax(axis=1)]
+    wins = value > best + _EQUAL
+    ties = ~wins & (value >= best - _EQUAL) & np.isfinite(value)
+    return np.maximum(best, value), np.where(wins, first, np.where(ties, np.minimum(first, place), place))
 
 
 def _agreement(labels: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
