@@ -122,7 +122,11 @@ def test_a_flipped_bit_is_never_a_silently_wrong_file(settings: Settings, tmp_pa
     assert refused > 15
 
 
-@pytest.mark.parametrize("raw", [b"", b"RIFF", gzip.compress(b"no tar"), b"PK\x03\x04nothing", tarred("top", {})])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"RIFF", gzip.compress(b"no tar"), b"PK\x03\x04nothing", tarred("top", {})],
+    ids=["empty", "riff", "gzip of no tar", "broken zip", "empty tar"],
+)
 def test_something_else_is_refused(settings: Settings, tmp_path: Path, raw: bytes) -> None:
     assert refusal(raw, settings, tmp_path).startswith("This archive is not The Set as published")
 
