@@ -173,6 +173,15 @@ def test_gradients_are_those_of_finite_differences(name: str, estimator: str) ->
     assert torch.autograd.gradcheck(lambda *_: layer.kl(), inputs[1:])
 
 
+def test_outputs_without_variance_have_finite_gradients() -> None:
+    layer, _, x = twin_of("linear", ESTIMATORS["local"])
+    layer.rho_bias.data.fill_(-math.inf)
+    batch = torch.zeros(1, *x.shape, dtype=torch.float64, requires_grad=True)
+    with noise(NoiseContext.fold(0, [0], KEYS[:1])):
+        layer(batch).sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in (batch, layer.weight, layer.rho_weight))
+
+
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_row_does_not_know_its_batch(estimator: str) -> None:
     """Chunks that cut groups and draws give the rows of the whole."""

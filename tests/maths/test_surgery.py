@@ -97,6 +97,17 @@ def test_training_a_sharing_copy_leaves_the_source() -> None:
     assert not torch.equal(copy(pictures()), network(pictures()))
 
 
+def test_what_still_trains_is_never_shared() -> None:
+    network = small()
+    network.head[2].requires_grad_(True)
+    network.trunk[2].train()
+    copy = to_bayesnorm(network, where="first", share=True)
+    assert copy.head[0].weight is network.head[0].weight
+    assert copy.head[2].weight is not network.head[2].weight
+    assert copy.trunk[1][1].running_mean is network.trunk[1][1].running_mean
+    assert copy.trunk[2][1].running_mean is not network.trunk[2][1].running_mean
+
+
 @pytest.mark.parametrize(
     ("where", "chosen"),
     [
