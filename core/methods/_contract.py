@@ -64,6 +64,11 @@ def unchanged(state: S) -> S:
     return state
 
 
+def usual_draws(config: Any) -> int:
+    """How many draws are taken where neither the caller nor the method's authors say."""
+    return 50
+
+
 @dataclass(frozen=True, slots=True)
 class Method(Generic[C, S]):
     """What a module of core/methods exports as METHOD."""
@@ -82,6 +87,7 @@ class Method(Generic[C, S]):
     single_pass: bool = False  # True: update only accumulates statistics, one epoch is all
     finish: Callable[[S], S] = unchanged  # after the last update: solve what was accumulated
     moments: Summarise | None = None  # network scope: the same facts without keeping draws
+    own_draws: Callable[[C], int] = usual_draws  # what a page asks for unless it is told
 
 
 def scope_of(config: Any) -> Scope:

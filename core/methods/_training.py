@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
@@ -15,9 +15,11 @@ from core.contracts import Network, Scope
 from core.fingerprint import seed_of
 from core.layers import NoiseContext
 from core.layers.bayesnorm import BayesNorm
+from core.layers.masks import MaskedDropout
 from core.methods._contract import FitContext
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+Rates = tuple[tuple[str, float], ...]  # a dropout site's name and its rate while it is awake
 
 
 def part_of(network: Network, scope: Scope) -> nn.Module:
@@ -28,6 +30,11 @@ def part_of(network: Network, scope: Scope) -> nn.Module:
 def trainable_copy(module: AnyModule) -> AnyModule:
     """A copy of its own whose parameters all train, in eval: what the methods keep between two updates."""
     return copy.deepcopy(module).eval().requires_grad_(True)
+
+
+def frozen_copy(module: AnyModule) -> AnyModule:
+    """A copy of its own that nothing trains, for members to share."""
+    return copy.deepcopy(module).eval().requires_grad_(False)
 
 
 def step_noise(context: FitContext, steps: int, keys: Tensor, *, draw: int = 0) -> NoiseContext:
@@ -41,6 +48,34 @@ def logits_of(scope: Scope, model: nn.Module, inputs: Tensor) -> Tensor:
         return model(inputs)
     network = cast(Network, model)
     return network.head(network.embed(inputs))
+
+
+def rest(model: nn.Module, names: Collection[str] | None = None) -> Rates:
+    """Switch dropout sites off (all, or those named), and say what their rates were."""
+    found = [site for site in sites_of(model) if names is None or site.name in names]
+    rates = tuple((site.name, site.p) for site in found)
+    for site in found:
+        site.p = 0.0
+    return rates
+
+
+def sites_of(model: nn.Module) -> tuple[MaskedDropout, ...]:
+    """The dropout sites that drop anything."""
+    return tuple(part for part in model.modules() if isinstance(part, MaskedDropout) and part.p > 0)
+
+
+@contextmanager
+def awake(model: nn.Module, rates: Rates) -> Iterator[None]:
+    """Inside, sites that rest drop as they did; for updates only."""
+    known = dict(rates)
+    found = [part for part in model.modules() if isinstance(part, MaskedDropout) and part.name in known]
+    for site in found:
+        site.p = known[site.name]
+    try:
+        yield
+    finally:
+        for site in found:
+            site.p = 0.0
 
 
 @contextmanager

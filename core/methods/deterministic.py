@@ -81,4 +81,5 @@ METHOD = Method(
     update=update,
     predict=predict,
     moments=moments,
+    own_draws=lambda config: 1,
 )
