@@ -113,7 +113,10 @@ def _loaded(picture: Image.Image) -> tuple[Image.Image, list[Note]]:
         return picture, [Note("exif-ignored", "its EXIF block is damaged and was ignored")]
     if turn not in range(2, 9):
         return picture, []
-    return ImageOps.exif_transpose(picture), [Note("turned", "turned upright as its EXIF block says")]
+    try:  # it writes the block anew without the turn, which can fail for one that could be read
+        return ImageOps.exif_transpose(picture), [Note("turned", "turned upright as its EXIF block says")]
+    except Exception:
+        return picture, [Note("exif-ignored", "its EXIF block is damaged and was ignored")]
 
 
 def _turn(picture: Image.Image) -> int | None:
