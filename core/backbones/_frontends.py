@@ -83,10 +83,10 @@ class LinearLog(nn.Module):
 class MelPicture(nn.Module):
     """(items, time) to (items, 3, height, width): a log-mel shown to a network for pictures as a grey one.
 
-    Low bands are at the bottom. -80 to 20 dB is black to white, normalised as the network's pictures.
+    Low bands are at the bottom. -60 to 40 dB is black to white, normalised as the network's pictures.
     """
 
-    BLACK, RANGE = -80.0, 100.0  # dB
+    BLACK, RANGE = -60.0, 100.0  # dB
 
     def __init__(
         self,
