@@ -96,6 +96,12 @@ def test_a_members_mask_is_stored_and_shared_by_items_and_places() -> None:
     assert torch.equal(restored.mask, member.mask)
 
 
+def test_a_members_masks_differ_between_sites_and_seeds() -> None:
+    one, other = MaskedDropout(0.5, "one"), MaskedDropout(0.5, "other")
+    masks = [MemberMask.draw(site, (64,), 0, seed).mask for site in (one, other) for seed in (1, 2)]
+    assert len(torch.unique(torch.cat(masks), dim=0)) == 4
+
+
 def test_members_keep_units_at_their_rate() -> None:
     site = MaskedDropout(0.3, "site")
     masks = torch.stack([MemberMask.draw(site, (500,), member, seed=0).mask for member in range(40)])
