@@ -122,6 +122,10 @@ def test_detection_of_two_normal_laws_has_its_closed_form() -> None:
     assert (found.inside, found.outside) == (40_000, 10_000)
 
 
+def test_average_precision_needs_no_negatives() -> None:
+    assert average_precision([0.3, 0.1, 0.1], [1, 1, 1]).value == 1.0
+
+
 def test_a_blind_doubt_scores_its_base_rate() -> None:
     found = detect(np.zeros(30), np.zeros(10))
     assert (found.auroc.value, found.aupr.value, found.base_rate.value, found.fpr95.value) == (0.5, 0.25, 0.25, 1.0)

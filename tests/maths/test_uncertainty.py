@@ -193,6 +193,7 @@ def test_the_aleatoric_error_is_the_standard_error_of_a_mean() -> None:
 
 def test_one_draw_has_no_error_and_equal_draws_have_none_to_speak_of() -> None:
     assert decompose(answer(1, 2, 3)).total_error is None
+    assert (decompose(answer(2, 2, 3)).total_error > 0).all()
     made = answer(1, 2, 3)
     assert decompose(replace(made, probs=made.probs.expand(4, -1, -1))).total_error == pytest.approx(0, abs=1e-12)
 
@@ -219,8 +220,9 @@ def test_plain_doubts_follow_their_definitions() -> None:
     made = Predictive(torch.tensor([[[0.9, 0.1]], [[0.5, 0.5]]], dtype=torch.float64))
     assert max_softmax(made) == pytest.approx([0.3])
     assert entropy(made) == pytest.approx([0.610864], abs=5e-7)
+    assert max_softmax(Predictive(torch.tensor([[[0.5, 0.3, 0.2]]]))) == pytest.approx([0.5])
+    assert max_softmax(Predictive(torch.tensor([[[0.9, 0.3, 0.5]]]), "multilabel")) == pytest.approx([0.9 / 3])
     labels = replace(made, task="multilabel")
-    assert max_softmax(labels) == pytest.approx([0.3])
     assert entropy(labels, "sum") == pytest.approx([2 * 0.610864], abs=1e-6)
     assert entropy(moments_of(made)) == pytest.approx(entropy(made))
 
