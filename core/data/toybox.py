@@ -140,5 +140,6 @@ DATASET = DatasetSpec(
     licence=_LICENCE,
     open=open_toybox,
     builtin=True,
+    prepare=prepare,
     classes=CLASSES,
 )
