@@ -14,6 +14,7 @@ import pytest
 
 from core.errors import StoreError
 from core.store import About, Writer, delete, names, open_collection
+from core.store._head import advance_head, connected, read_head
 from core.store._schema import HEAD_SHAPE, SHAPES, Shape, arrow_schema
 from tests.stored import RECEIPT, TOY, item, plain_state, sha, vector
 
@@ -96,6 +97,18 @@ def test_a_writer_that_lost_its_lease_changes_nothing(root: Path) -> None:
         new.flush()
     old.close(flush=False)
     assert set(plain_state(root / "one").items) == {*(f"clip-{n}" for n in range(6)), "clip-200"}
+
+
+def test_the_head_moves_on_only_from_its_newest_state_and_never_to_an_older_token(root: Path) -> None:
+    filled(root)
+    db = connected(str(root / "one"))
+    head = read_head(db)
+    assert head is not None
+    assert not advance_head(db, replace(head, sequence=head.sequence - 1), head.next(fence=head.fence + 1))
+    assert not advance_head(db, head, head.next(fence=head.fence - 1))
+    assert read_head(db) == head
+    assert advance_head(db, head, head.next(fence=head.fence + 1))
+    assert read_head(db) == head.next(fence=head.fence + 1)
 
 
 def test_a_closed_writer_makes_room_and_names_are_listed_and_deleted(root: Path) -> None:
