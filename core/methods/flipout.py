@@ -33,7 +33,7 @@ from core.methods._knobs import check, knob
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    scope: Scope = knob("network", "random weights in the head only, or below it too", choices=("head", "network"))
+    scope: Scope = knob("network", "random weights in the head only, or below it too", choices=("network", "head"))
     where: str = knob("all", "layers with random weights: all, first N, last N, every N, or stage NAME ...")
     mean: Literal["source", "random"] = knob(
         "source", "start the means at the network's weights, or at N(0, 0.1^2)", choices=("source", "random")

@@ -197,12 +197,15 @@ def test_two_threads_agree(key: str, scope: str, task: str) -> None:
     case, inputs, keys = answer_of(key, scope, task)
     inputs, keys = inputs[:6], keys[:6]
     alone = {seed: case.predict(inputs, keys, draws=4, seed=seed).probs for seed in (0, 1)}
-    wrong: list[int] = []
+    wrong: list[object] = []
 
     def ask(seed: int) -> None:
         for _ in range(8):
-            if not torch.equal(case.predict(inputs, keys, draws=4, seed=seed).probs, alone[seed]):
-                wrong.append(seed)
+            try:
+                if not torch.equal(case.predict(inputs, keys, draws=4, seed=seed).probs, alone[seed]):
+                    wrong.append(seed)
+            except Exception as error:  # a thread's error would pass unseen
+                wrong.append(error)
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in (0, 1)]
     patience = sys.getswitchinterval()
