@@ -16,6 +16,7 @@ from core.layers import NoiseContext, noise
 from core.layers.bayesnorm import BayesNorm
 from core.methods import abnn
 from core.methods._contract import Batch, FitContext, parameters_of
+from core.methods._training import step_noise
 from tests.fitting import Stepper
 from tests.tiny import TinyNetwork, keys_for, pictures, tiny
 
@@ -111,8 +112,6 @@ def test_a_members_loss_is_what_a_network_with_random_scales_gives() -> None:
     step = Stepper(state, rate=0.0)
     later = abnn.update(state, Batch(inputs, labels, keys_for(12)), GENERATOR(), step)
     assert later.steps == 1
-    from core.methods._training import step_noise
-
     for number, member in enumerate(state.members):
         with noise(step_noise(CONTEXT, 0, keys_for(12), draw=number)):
             logits = member(inputs)
@@ -186,7 +185,7 @@ class _Bare(TinyNetwork):
     def __init__(self) -> None:
         super().__init__(3)
         self.stem, self.widen = nn.Sequential(nn.Conv2d(2, 8, 1)), nn.Sequential(nn.Conv2d(8, 12, 1))
-        self.stages = (("stem", self.stem), ("widen", self.widen), ("pool", self.pool))
+        self.stages = tuple((name, self.get_submodule(name)) for name in ("stem", "widen", "pool"))
         del self.block
 
 

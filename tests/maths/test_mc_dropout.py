@@ -126,7 +126,7 @@ def test_torchs_own_dropout_layers_count_as_sites() -> None:
         ({"rate": 0.0, "inside": 0.2}, "inside its residual blocks.*blocks=on"),
     ],
 )
-def test_a_network_without_sites_is_told_what_to_use(options: dict[str, float], message: str) -> None:
+def test_a_network_without_sites_is_told_what_to_use(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserFacingError, match=message):
         init(tiny(**options), scope="network")
 
