@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Two test workers on two cores: threads of their own would only get in each other's way.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .PHONY: help app test lint real fuzz kills boxes screenshots lock clean
 
@@ -22,7 +24,7 @@ app: $(VENV)/.app-installed ## install, prepare the built-in data, open the app 
 test: $(VENV)/.dev-installed ## everything that CI runs: lint, types, tests, real browser
 	$(MAKE) --no-print-directory lint
 	.requirements/find-chromium > /dev/null
-	$(RUN) -m pytest -n 2 --dist loadgroup --durations=20
+	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadgroup --durations=20
 
 lint: $(VENV)/.dev-installed ## ruff and type checks
 	echo "checking style and types"
