@@ -158,7 +158,7 @@ def _trained(
 
 
 def _varied(pictures: np.ndarray, rng: np.random.Generator, rolls: bool) -> np.ndarray:
-    """Sounds: shifted in time, another colour, stripes blanked. Pictures: mirrored, moved a little."""
+    """Sounds: shifted in time, another colour, stripes blanked. Pictures: mirrored, moved a little, other colours."""
     _, _, height, width = pictures.shape
     for picture in pictures:
         if rolls:
@@ -168,7 +168,9 @@ def _varied(pictures: np.ndarray, rng: np.random.Generator, rolls: bool) -> np.n
             low = int(rng.integers(height - 8))
             picture[:, low : low + int(rng.integers(8))] = 0
         else:
-            picture[:] = np.roll(picture, rng.integers(-3, 4, size=2), axis=(-2, -1))
+            picture[:] = np.roll(picture, rng.integers(-4, 5, size=2), axis=(-2, -1))
+            gain = rng.uniform(0.75, 1.3, (3, 1, 1)).astype(np.float32)
+            picture[:] = picture[rng.permutation(3)] * gain + np.float32(rng.normal(scale=0.2))
             if rng.random() < 0.5:
                 picture[:] = picture[:, :, ::-1].copy()
     return pictures

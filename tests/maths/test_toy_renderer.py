@@ -121,6 +121,18 @@ def test_no_picture_is_blank(name: str) -> None:
     assert draw(look).reshape(-1, 3).std(0).max() > 10
 
 
+def test_each_part_wears_its_own_colour_and_a_blend_wears_both() -> None:
+    source = replace(SOURCE, material="plain")
+    looks = Look("car", None, 0.0, source, View(yaw=60.0))
+    _, at = tracer.hits(Blend("car", None, 0.0, source).distance, tracer.rays(looks.view, 128))
+    tone = np.zeros_like(at[0])
+    plain = np.stack(Blend("car", None, 0.0, source).colours(*at, tone), 1)
+    worn = {tuple(row) for row in plain.round(4).tolist()}
+    assert worn == {tuple(np.float32(c).round(4).tolist()) for c in (source.body, source.second, source.detail)}
+    other, mixed = (np.stack(Blend("car", "house", m, source).colours(*at, tone), 1) for m in (1.0, 0.25))
+    assert np.abs(mixed - 0.75 * plain - 0.25 * other).max() < 1e-5
+
+
 @pytest.mark.parametrize("mix", [0.3, 0.5, 0.7])
 def test_a_blend_of_thin_shapes_does_not_vanish(mix: float) -> None:
     for first, second in (("key", "cup"), ("ring", "key"), ("star", "boat"), ("cup", "ring")):

@@ -28,12 +28,12 @@ PAIRS = tuple((CLASSES[i], CLASSES[(i + step) % len(CLASSES)]) for step in (1, 5
 class Sizes:
     """How many sources of a class (or groups of a pair) each part has."""
 
-    views: int = 4  # pictures of one source
-    train: int = 20
-    validation: int = 5
-    test: int = 10
-    morphs: int = 4  # training groups of one pair of classes
-    held_out: int = 13
+    views: int = 3  # pictures of one source
+    train: int = 32
+    validation: int = 6
+    test: int = 12
+    morphs: int = 5  # training groups of one pair of classes
+    held_out: int = 17
 
 
 @dataclass(frozen=True, slots=True)

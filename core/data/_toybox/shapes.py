@@ -37,7 +37,7 @@ def _ball(x: Array, y: Array, z: Array, u: Proportions) -> Parts:
 
 def _cube(x: Array, y: Array, z: Array, u: Proportions) -> Parts:
     half = 0.62 + 0.12 * u[0]
-    return (s.box(x, y - half, z, (half, half, half), 0.05 + 0.11 * u[1]),)
+    return (s.box(x, y - half, z, (half, half, half), 0.03 + 0.06 * u[1]),)
 
 
 def _cone(x: Array, y: Array, z: Array, u: Proportions) -> Parts:
@@ -187,7 +187,7 @@ SHAPES = MappingProxyType(
             Shape("car", _car),
             Shape("cone", _cone),
             Shape("cube", _cube),
-            Shape("cup", _cup, 75.0),
+            Shape("cup", _cup, 60.0),
             Shape("fish", _fish, 50.0),
             Shape("house", _house),
             Shape("key", _key, 50.0),
