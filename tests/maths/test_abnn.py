@@ -185,7 +185,11 @@ class _Bare(TinyNetwork):
     def __init__(self) -> None:
         super().__init__(3)
         self.stem, self.widen = nn.Sequential(nn.Conv2d(2, 8, 1)), nn.Sequential(nn.Conv2d(8, 12, 1))
-        self.stages = tuple((name, self.get_submodule(name)) for name in ("stem", "widen", "pool"))
+        self.stages: tuple[tuple[str, nn.Module], ...] = (
+            ("stem", self.stem),
+            ("widen", self.widen),
+            ("pool", self.pool),
+        )
         del self.block
 
 
