@@ -49,6 +49,8 @@ def test_zero_lies_in_the_first_bin_and_an_edge_in_the_bin_below() -> None:
     assert found.count.tolist() == [2, 1, 1]
     left = equal_width([0.0, 0.1, 1.0], [0, 0, 1], bins=10, closed="left")
     assert left.low.tolist() == [0.0, 0.1, 1.0]
+    assert left.high.tolist() == [0.1, 0.2, 1.0]
+    assert equal_width([0.5], [1]).low.tolist() == [7 / 15]
 
 
 def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_its_gap() -> None:

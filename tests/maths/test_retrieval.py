@@ -129,9 +129,11 @@ def test_crops_count_only_when_strictly_more_doubtful() -> None:
     assert crop_size_agreement([0.9, 0.5, 0.4], [0.1, 0.4, 0.7]).value == 1.0
 
 
+@pytest.mark.parametrize("copies", [1, 4])
 @pytest.mark.parametrize("per_class", [True, False])
-def test_safe_retrieval_equals_a_loop(per_class) -> None:
+def test_safe_retrieval_equals_a_loop(per_class, copies) -> None:
     features, labels, doubt = made(40, 5)
+    features = np.tile(features[: 40 // copies], (copies, 1))  # equal rows with other labels and other doubts
     percents = (100, 90, 55, 20)
     found = safe_retrieval(features, labels, doubt, percents=percents, per_class=per_class)
     for place, percent in enumerate(percents):
@@ -175,4 +177,7 @@ def test_classes_of_two_sets_never_meet() -> None:
     found = mixed_hits((features, [0, 3]), (features[::-1] + 1e-3, [3, 1]))
     assert len(found.correct) == 4
     assert found.correct.tolist() == [0, 0, 0, 0]
+    for first in range(5):
+        for second in range(5):
+            assert not mixed_hits((features, [0, 3]), (features + 1e-3, [first, second])).correct.any()
     assert mixed_hits((features, [0, 0]), (-features, [0, 0])).correct.tolist() == [1, 1, 1, 1]

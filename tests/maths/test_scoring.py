@@ -168,6 +168,13 @@ def test_an_interval_that_hardly_ever_has_a_value_is_not_given() -> None:
     assert (nothing.low, nothing.resamples) == (None, 0)
     assert nothing.reason == "only 0 of 50 resamples had a value"
     assert bootstrap(lambda rows: 1.0, 1, numpy_generator(0)).low is None
+    assert bootstrap(lambda rows: 1.0, 2, numpy_generator(0)).low == 1.0
+    for known, low in ((20, None), (25, 5.0), (30, 5.0)):
+        turns = iter(range(50))
+        found = bootstrap(
+            lambda rows, t=turns, k=known: 5.0 if next(t) < k else math.nan, 9, numpy_generator(0), resamples=50
+        )
+        assert (found.low, found.resamples) == (low, known)
 
 
 @pytest.mark.parametrize("name", ["figure", "ranks", "scoring", "uncertainty"])

@@ -34,6 +34,13 @@ def test_the_three_definitions_of_aurc_give_their_published_values(rule, value) 
     assert aurc([0.2, 0.3, 0.4], [0, 0, 1], rule).value == pytest.approx(value, abs=5e-5)
 
 
+def test_two_items_with_the_surer_one_wrong_tell_the_definitions_apart() -> None:
+    assert aurc([0.1, 0.2], [1, 0]).value == pytest.approx(0.75)
+    assert aurc([0.1, 0.2], [1, 0], "trapezoid").value == pytest.approx(0.75)
+    assert aurc([0.1, 0.2], [1, 0], "fd_shifts").value == pytest.approx(0.875)
+    assert augrc([0.1, 0.2], [1, 0]).value == pytest.approx(0.375)
+
+
 def test_augrc_of_the_same_example_is_that_of_fd_shifts() -> None:
     assert augrc([0.2, 0.3, 0.4], [0, 0, 1]).value == pytest.approx(0.0556, abs=5e-5)
 
@@ -115,6 +122,7 @@ def test_full_coverage_is_found_though_the_most_confident_answer_is_wrong() -> N
     doubt = [0.01, 0.1, 0.2, 0.3, 0.4]
     assert coverage_at_risk(doubt, [1, 0, 0, 0, 0], 0.3).value == 1.0
     assert coverage_at_risk(doubt, [1, 0, 0, 0, 0], 0.2).value == 1.0
+    assert coverage_at_risk(doubt, [1, 0, 0, 0, 0], 0.19).value is None
     assert coverage_at_risk(doubt, [0, 0, 1, 1, 1], 0.4).value == pytest.approx(3 / 5)
     assert "no threshold" in (coverage_at_risk(doubt, [1, 1, 1, 1, 1], 0.4).reason or "")
 
@@ -131,6 +139,8 @@ def test_risk_at_coverage_keeps_the_ceiling() -> None:
     assert risk_at_coverage(doubt, wrong, 1.0).value == 0.25
     with pytest.raises(ValueError, match="coverage"):
         risk_at_coverage(doubt, wrong, 0.0)
+    with pytest.raises(ValueError, match="coverage"):
+        risk_at_coverage(doubt, wrong, 1.01)
 
 
 def test_infinite_doubt_ranks_last_and_nan_is_refused_with_a_reason() -> None:
