@@ -24,7 +24,7 @@ app: $(VENV)/.app-installed ## install, prepare the built-in data, open the app 
 test: $(VENV)/.dev-installed ## everything that CI runs: lint, types, tests, real browser
 	$(MAKE) --no-print-directory lint
 	.requirements/find-chromium > /dev/null
-	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadgroup --durations=20
+	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadfile --durations=20
 
 lint: $(VENV)/.dev-installed ## ruff and type checks
 	echo "checking style and types"

@@ -57,7 +57,7 @@ class TinyNetwork(nn.Module):
         )
 
     def prepare(self, media: Media) -> Prepared:
-        raise NotImplementedError("the tests make tensors")
+        return Prepared(torch.zeros(CHANNELS, SIDE, SIDE), media.receipt)
 
     def embed(self, inputs: Tensor) -> Tensor:
         for _, stage in self.stages:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import StoreError
-from core.store._faults import CommitStep, force_to_disk, told
+from core.store._faults import CommitStep, files_of, force_to_disk, told
 from core.store._head import Head, advance_head, read_head, table_names
 from core.store._lease import Lease
 from core.store._schema import HEAD
@@ -55,6 +55,8 @@ class Committer:
     ) -> Committer:
         """Fence off every earlier writer and take back what the last one left unfinished."""
         committer = cls(db, head, lease, folder, step)
+        if head.sequence and folder is not None:  # what a head names was forced to disk before it was named
+            committer._synced = files_of(folder)
         if lease is not None:
             lease.raise_token(head.fence)
         token = lease.holder.token if lease is not None else head.fence + 1

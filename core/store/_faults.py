@@ -69,6 +69,11 @@ def force_to_disk(folder: Path, done: set[Path]) -> None:
         sync(parent)
 
 
+def files_of(folder: Path) -> set[Path]:
+    """Every file of the tables, and the tables' own folders."""
+    return {*folder.glob("*.lance"), *folder.glob("*.lance/*/*.*")}
+
+
 def sync(path: Path) -> None:
     """fsync a file or a folder."""
     handle = os.open(path, os.O_RDONLY)

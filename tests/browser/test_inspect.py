@@ -13,7 +13,7 @@ import soundfile
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 RATE = 48_000
 
 

@@ -26,7 +26,6 @@ from core.layers.flipout import FlipoutLayer
 from core.layers.masks import MaskedDropout
 from core.layers.surgery import to_bayesnorm, to_flipout
 
-pytestmark = pytest.mark.xdist_group("torch")
 CLASSES = 5
 # small variants, so that all of them run in seconds; a backbone not named here is tested as its Config() says
 SMALL: dict[str, tuple[dict[str, Any], ...]] = {

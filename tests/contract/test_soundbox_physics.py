@@ -119,7 +119,6 @@ def small_set() -> tuple[np.ndarray, ...]:
     return means, *columns
 
 
-@pytest.mark.xdist_group("soundbox-set")  # rendered once
 def test_a_linear_model_on_mean_spectra_is_far_from_perfect_yet_above_chance() -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -131,7 +130,6 @@ def test_a_linear_model_on_mean_spectra_is_far_from_perfect_yet_above_chance() -
     assert 0.2 < model.score(means[~train], labels[~train]) < 0.85
 
 
-@pytest.mark.xdist_group("soundbox-set")  # rendered once
 def test_a_careless_split_leaks() -> None:
     """The nearest clip is another take of the same source; told apart by source, the answer is much worse."""
     means, labels, sources, takes = small_set()

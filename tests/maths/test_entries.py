@@ -19,7 +19,6 @@ from core.fingerprint import numpy_generator, torch_generator
 from core.media.spectrogram import PANNS, MelConfig
 from tests.maths.panns_golden import chirp, numbers, weigh
 
-pytestmark = pytest.mark.xdist_group("torch")
 # what the code of aisfx 0.1.2 computes with weights by formula (panns_golden.weigh) of the chirp at 44.1 kHz, peak 1
 SFX_EMBEDDING = (
     "0.0 0.02485172 0.0535967 0.06376366 0.0569641 0.0004197516 0.0 0.0 0.0 0.03187891 0.0690012 0.04872132 "

@@ -22,7 +22,6 @@ from core.layers import NoiseContext, keys_of, noise
 from core.layers.masks import MaskedDropout
 from tests.maths.panns_golden import FRONT_END, GOLDEN, chirp, is_weight, numbers, weigh
 
-pytestmark = pytest.mark.xdist_group("torch")
 CLOSE = 1e-4
 
 

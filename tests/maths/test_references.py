@@ -25,7 +25,6 @@ from core.metrics.uncertainty import decompose, max_softmax
 from tests.maths.answers import answer
 
 pytestmark = [
-    pytest.mark.xdist_group("torchmetrics"),
     pytest.mark.filterwarnings("ignore::UserWarning"),  # "will save all targets in buffer"
 ]
 

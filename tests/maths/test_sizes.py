@@ -10,8 +10,6 @@ from core.backbones import convnet, efficientnet_lite, resnet32, sfx, timm_visio
 from core.backbones._size import Size, describe
 from core.fingerprint import torch_generator
 
-pytestmark = pytest.mark.xdist_group("torch")
-
 
 @pytest.mark.parametrize(
     ("layer", "shape", "params", "macs"),
