@@ -76,6 +76,32 @@ def test_a_folder_becomes_a_collection_and_a_table(
     assert here("index", str(tmp_path / "set"), "--collection", "../up") == (2, "")
 
 
+def test_models_lists_what_runs_and_says_why_another_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PENUMBRA_CHECKPOINTS", str(tmp_path))
+    cards = {
+        "whole": '{"kind": "audio", "method": "abnn", "classes": ["a", "b"]}',
+        "bare": '{"kind": "image"}',
+        "bad": "[",
+    }
+    for name, card in cards.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.json").write_text(card)
+    (tmp_path / "whole" / "model.safetensors").write_bytes(b"")
+    assert main(("models", "--json")) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["name"]: row["why_not"] for row in told["models"]} == {
+        "bad": "its card.json is damaged",
+        "bare": "model.safetensors is missing",
+        "whole": None,
+    }
+    assert [row["ready"] for row in told["models"]] == [False, False, True]
+    assert told["methods"] == list(registry.keys("core.methods"))
+    assert told["backbones"] == list(registry.keys("core.backbones"))
+    assert told["datasets"] == list(registry.keys("core.data"))
+
+
 def test_a_published_set_is_read_from_the_copy_that_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
