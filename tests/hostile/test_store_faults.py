@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -166,3 +167,45 @@ def test_a_lost_head_never_becomes_an_empty_collection(tmp_path: Path) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
     with pytest.raises(StoreError, match="its head is lost"):
         open_collection(tmp_path, "one", create=About("audio"), write=True)
+
+
+def test_what_a_power_cut_leaves_is_what_was_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only files that were forced to disk survive; a copy of just those is the state before or after."""
+    forced: set[Path] = set()
+    fsync = os.fsync
+
+    def noting(handle: int) -> None:
+        forced.add(Path(f"/proc/self/fd/{handle}").readlink())
+        fsync(handle)
+
+    def survivors(name: str) -> set[str]:
+        for path in forced:
+            if path.is_file() and path.parent.parent in forced:  # a file whose folder's name is safe too
+                place = tmp_path / name / path.relative_to(disk)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
+        return set(plain_state(tmp_path / name / "one").items)
+
+    def commit_step(name: str) -> None:
+        if watching and name in {"items-written", "before-head"}:
+            seen.append(survivors(name))
+        if watching and name == "before-head":  # the head might reach the disk by chance, before all it names
+            files = {path for kind in ("data", "_versions", "_deletions") for path in disk.glob(f"one/*/{kind}/*.*")}
+            late.update(path.name for path in files - forced if path.suffix != ".json")
+
+    disk = tmp_path / "disk"
+    late: set[str] = set()
+    monkeypatch.setattr(os, "fsync", noting)
+    watching: list[bool] = []
+    seen: list[set[str]] = []
+    with open_collection(disk, "one", create=About("audio"), write=True, commit_step=commit_step) as writer:
+        writer.add([item(1)])
+        writer.flush()
+        watching.append(True)
+        writer.add([item(2)])
+        writer.add_vectors(TOY, [sha(2)], vector(2)[None])
+        writer.flush()
+        seen.append(survivors("after"))
+    assert late == set()
+    assert seen == [{"clip-1"}, {"clip-1"}, {"clip-1", "clip-2"}]
+    assert open_collection(tmp_path / "after", "one").vectors(TOY).ids == ("clip-2",)
