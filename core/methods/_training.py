@@ -14,7 +14,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from core.contracts import Network, Scope
 from core.fingerprint import seed_of
 from core.layers import NoiseContext
-from core.layers.bayesnorm import BayesNorm
 from core.layers.masks import MaskedDropout
 from core.methods._contract import FitContext
 
@@ -85,8 +84,7 @@ def batch_statistics(module: nn.Module, moving: bool) -> Iterator[None]:
     Outside, and always where ``moving`` is False, they use the statistics they hold: a State is ready to answer
     between any two updates.
     """
-    kept = {part.norm for part in module.modules() if isinstance(part, BayesNorm)}
-    found = [part for part in module.modules() if isinstance(part, _BatchNorm) and part not in kept] if moving else []
+    found = [part for part in module.modules() if isinstance(part, _BatchNorm)] if moving else []
     for part in found:
         part.train()
     try:

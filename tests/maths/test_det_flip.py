@@ -10,6 +10,7 @@ from torch import nn
 
 from core.layers import noise
 from core.layers.flipout import FlipoutLayer
+from core.layers.masks import MaskedDropout
 from core.methods import det_flip, deterministic
 from core.methods._contract import Batch, FitContext, frozen
 from core.methods._training import step_noise
@@ -101,6 +102,15 @@ def test_a_new_head_settles_as_a_plain_one_before_its_weights_are_taken() -> Non
     torch.testing.assert_close(sigma, 0.5 * plain[0].abs(), rtol=1e-3, atol=1e-5)
 
 
+def test_the_warm_up_begins_after_settling() -> None:
+    state = init(settle=2, warmup=10, kl_factor=5.0)
+    step = Stepper(state, rate=0.01)
+    for _ in range(4):
+        state = det_flip.update(state, BATCH, torch.Generator(), step)
+    for number, parts in enumerate(step.parts[2:], start=1):
+        assert parts["loss"] - parts["task"] == pytest.approx(5.0 * number / 10 / 400 * parts["kl"], rel=1e-3)
+
+
 def test_a_run_that_ends_while_settling_still_gets_its_posterior() -> None:
     state = init(settle=10)
     step = Stepper(state)
@@ -128,3 +138,16 @@ def test_delta_widens_the_answers() -> None:
         spread.append(float(det_flip.predict(state, features, keys_for(5), draws=200, seed=0).probs.std(0).mean()))
     assert spread == sorted(spread)
     assert spread[2] > 3 * spread[0]
+
+
+def test_dropout_of_the_head_acts_only_while_fitting_and_if_asked() -> None:
+    assert init(dropout=True).resting == (("drop_head", 0.3),)
+    assert init(dropout=False).resting == ()
+    assert not any(part.p for part in init().head.modules() if isinstance(part, MaskedDropout))
+
+
+def test_draws_of_a_group_share_their_weight_noise() -> None:
+    features = vectors(1)[0]
+    one, five = (det_flip.predict(init(group=group), features, keys_for(1), draws=5, seed=0).probs for group in (1, 5))
+    torch.testing.assert_close(one[0], five[0])
+    assert not torch.allclose(one[1:], five[1:])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.errors import UserFacingError
 from core.layers import noise
+from core.layers._posterior import FlipoutOptions
 from core.layers.flipout import FlipoutLayer
 from core.layers.masks import MaskedDropout
 from core.methods import _elbo, flipout
@@ -132,6 +133,26 @@ def test_starting_values_follow_the_config() -> None:
     torch.testing.assert_close(
         nn.functional.softplus(moped.rho_weight), 0.2 * source.weight.abs(), rtol=1e-3, atol=1e-6
     )
+
+
+def test_the_layers_get_every_option() -> None:
+    chosen: dict[str, Any] = {
+        "signs": "element",
+        "estimator": "local",
+        "rho": -2.0,
+        "rho_spread": 0.3,
+        "prior_mean": 0.1,
+        "prior_sigma": 2.0,
+        "moped_prior": "zero",
+    }
+    starts: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"moped": True, "delta": 0.4}, {"moped": 0.4}),
+        ({"mean": "random"}, {"mean": "random"}),
+    ]
+    for mine, theirs in starts:
+        state = init(scope="network", **chosen, **mine)
+        expected = FlipoutOptions(**chosen, **theirs)
+        assert all(layer.options == expected for layer in flipped(state.model))
 
 
 def test_everything_trains_below_and_above() -> None:

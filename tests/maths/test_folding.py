@@ -124,6 +124,13 @@ def test_a_network_without_randomness_runs_once_and_fills_every_draw() -> None:
     assert torch.equal(found[0], found[3])
 
 
+def test_scales_without_noise_are_not_random() -> None:
+    network = to_bayesnorm(tiny(rate=0.0, inside=0.0), alpha=0.0)
+    rows = counted(network)
+    _folding.moments(_folding.fold_of("network", CONTEXT, network), INPUTS, KEYS, draws=4, seed=2)
+    assert rows["head.3"] == 6
+
+
 def test_a_still_chain_ignores_noise_from_outside() -> None:
     chain = _folding.still(_folding.chain_of("network", tiny()))
     fold = _folding.Fold((chain,), CONTEXT)
