@@ -53,7 +53,7 @@ class Killer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
