@@ -122,6 +122,7 @@ def test_a_members_loss_is_what_a_network_with_random_scales_gives() -> None:
 @pytest.mark.parametrize("shape", ["channel", "element"])
 def test_answers_average_probabilities_over_members_and_draws(shape: Any) -> None:
     state = init(members=3, alpha=0.5, noise=shape)
+    assert {part.noise for m in state.members for part in m.modules() if isinstance(part, BayesNorm)} == {shape}
     with torch.no_grad():
         for number, member in enumerate(state.members):
             for part in member.modules():
