@@ -110,7 +110,7 @@ def bootstrap_weights(state: State, keys: Tensor) -> Tensor:
     context = NoiseContext.fold(seed_of("bootstrap", state.context.seed), members, keys)
     streams = context.by_item(layer_id_of("bootstrap"), "count")
     chances = torch.tensor([math.exp(-1) / math.factorial(count) for count in range(12)], device=keys.device)
-    counts = torch.searchsorted(chances.cumsum(0), _noise.uniform(streams, 1)[:, 0], right=True)
+    counts = torch.searchsorted(chances.cumsum(0), _noise.uniform(streams, 1)[:, 0].contiguous(), right=True)
     return counts.float().unflatten(0, (len(members), len(keys)))
 
 

@@ -133,6 +133,8 @@ def cross_fitted(
         with torch.no_grad():
             logits = classify(features[held])
             losses[held] = item_losses(inverse_temperature * logits, labels[held], task).float().to(losses.device)
+    if not bool(losses.isfinite().all()):
+        raise ValueError("an out-of-fold loss is not finite; is each class in every fold's training part?")
     return losses
 
 
