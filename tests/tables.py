@@ -28,7 +28,25 @@ def commands() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"datasets": datasets, "commands": commands}
+def methods() -> str:
+    rows = ["| key | method | where its randomness lives | answers with | paper |", "|---|---|---|---|---|"]
+    where = {"head": "last layers", "network": "whole network"}
+    for key, method in registry.discover("core.methods", "METHOD").items():
+        scopes = " or ".join(where[scope] for scope in method.scopes)
+        answer = "a score" if method.fills == "score" else "probabilities"
+        rows.append(f"| `{key}` | {method.title} | {scopes} | {answer} | [link]({method.paper}) |")
+    return "\n".join(rows)
+
+
+def backbones() -> str:
+    rows = ["| key | takes | what it is |", "|---|---|---|"]
+    for key, spec in registry.discover("core.backbones", "BACKBONE").items():
+        takes = {"audio": "sounds", "image": "pictures"}.get(spec.kind, "both")
+        rows.append(f"| `{key}` | {takes} | {spec.title}: {spec.summary} |")
+    return "\n".join(rows)
+
+
+TABLES = {"methods": methods, "backbones": backbones, "datasets": datasets, "commands": commands}
 
 
 def renewed(text: str) -> str:
