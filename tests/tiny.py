@@ -82,6 +82,9 @@ def tiny(classes: int = 3, seed: int = 0, **options: Any) -> TinyNetwork:
             if isinstance(module, nn.BatchNorm2d):  # statistics that are not those of a fresh layer
                 module.running_mean.copy_(torch.randn(module.num_features, generator=generator) * 0.1)  # type: ignore[union-attr]
                 module.running_var.copy_(torch.rand(module.num_features, generator=generator) + 0.5)  # type: ignore[union-attr]
+        for module in network.modules():  # last, so that what is drawn above does not depend on it
+            if isinstance(module, nn.Linear):
+                module.bias.copy_(torch.randn(module.out_features, generator=generator) * 0.2)
     return network.eval().requires_grad_(False)  # type: ignore[return-value]
 
 

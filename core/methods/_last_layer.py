@@ -20,6 +20,7 @@ class LastLayer:
     trunk: nn.Module
     weight: Tensor  # (classes, width)
     bias: Tensor  # (classes,), zeros where the layer has none
+    biased: bool
 
     def logits(self, hidden: Tensor) -> Tensor:
         return nn.functional.linear(hidden, self.weight.to(hidden), self.bias.to(hidden))
@@ -33,7 +34,7 @@ def last_layer(network: Network) -> LastLayer:
         trunk = copy.deepcopy(head, {id(linear): nn.Identity()}).eval().requires_grad_(False)
         weight = linear.weight.detach().clone()
         bias = torch.zeros_like(weight[:, 0]) if linear.bias is None else linear.bias.detach().clone()
-        found = LastLayer(trunk, weight, bias)
+        found = LastLayer(trunk, weight, bias, linear.bias is not None)
         if _is_split(head, found, network.dim):
             return found
     raise UserFacingError(

@@ -6,7 +6,7 @@ Equation:
     p(y | x) = (1/S) sum_s softmax(z_s)
 
 W*   weights and biases of the given head's last linear layer, k numbers; z* its logits
-J_n  derivative of item n's logits by them: what the layer sees, with a 1 for the bias, once a class
+J_n  derivative of item n's logits by them: what the layer sees, with a 1 for a bias, once a class
 L_n  diag(p) - p p^T, or diag(p (1 - p)) with several labels an item: the generalised Gauss-Newton matrix is exact here
 d    precision of the prior N(0, 1/d): fixed, or the one that makes the data most probable (log p(D | d) above)
 S    draws of the logits, each item by itself: across items they are independent given W*
@@ -77,7 +77,7 @@ class State:
 
 def init(config: Config, network: Network, context: FitContext, generator: Generator) -> State:
     layer = last_layer(network)
-    classes, inputs = layer.weight.shape[0], layer.weight.shape[1] + 1
+    classes, inputs = layer.weight.shape[0], layer.weight.shape[1] + int(layer.biased)
     blocks, size = _blocks(config, context.task, classes, inputs)
     if size > MOST:
         raise UserFacingError(
@@ -97,7 +97,7 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
         hidden = state.layer.trunk(batch.inputs).double()
         logits = state.layer.logits(hidden)
         factor = task_factor(task, logits)
-        h = _with_one(hidden)
+        h = _seen(state.layer, hidden)
         curvature = state.curvature.to(h.device, copy=True)
         if state.config.structure == "kron":
             curvature += h.T @ h
@@ -157,7 +157,7 @@ def logit_moments(state: State, inputs: Tensor) -> tuple[Tensor, Tensor]:
     spectrum, classes = state.spectrum, len(state.layer.bias)
     assert spectrum is not None, "finish comes before predict"
     hidden = state.layer.trunk(inputs).double()
-    mean, h = state.layer.logits(hidden), _with_one(hidden)
+    mean, h = state.layer.logits(hidden), _seen(state.layer, hidden)
     values, vectors = spectrum.values.to(h.device), spectrum.vectors.to(h.device)
     if spectrum.classes is not None:
         sides = spectrum.classes.to(h.device)
@@ -213,8 +213,9 @@ def _blocks(config: Config, task: Task, classes: int, inputs: int) -> tuple[int,
     return (classes, inputs) if task == "multilabel" else (1, classes * inputs)
 
 
-def _with_one(hidden: Tensor) -> Tensor:
-    return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
+def _seen(layer: LastLayer, hidden: Tensor) -> Tensor:
+    """With a 1 for the bias, if there is one."""
+    return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1) if layer.biased else hidden
 
 
 METHOD = Method(

@@ -193,7 +193,7 @@ def test_out_of_fold_losses_come_from_classifiers_that_did_not_see_the_item() ->
     found = loss_prediction.cross_fitted(features, labels, folds, fit_means, "multiclass", 0.5)
     for number, rows in enumerate(seen):
         assert bool((folds[rows] != number).all())
-        assert len(rows) == 20
+        assert len(rows) == int((folds != number).sum())
     for item in (0, 7, 29):
         rows = (folds != folds[item]).nonzero()[:, 0]
         means = torch.stack([features[rows][labels[rows] == c].mean(0) for c in range(3)])
