@@ -33,7 +33,7 @@ def some(count: int) -> list[toybox.PictureSpec]:
 
 def test_the_plan_has_twelve_balanced_classes_and_three_strangers() -> None:
     clean = Counter((spec.look.first, spec.split) for spec in BY_PART["clean"])
-    assert clean == {(c, s): n for c in toybox.CLASSES for s, n in (("train", 96), ("validation", 18), ("test", 36))}
+    assert clean == {(c, s): n for c in toybox.CLASSES for s, n in (("train", 144), ("validation", 24), ("test", 42))}
     assert Counter(spec.look.first for spec in BY_PART["held-out"]) == dict.fromkeys(toybox.HELD_OUT, 51)
     assert len(toybox.CLASSES) == 12
     assert not set(toybox.CLASSES) & set(toybox.HELD_OUT)
@@ -49,7 +49,7 @@ def test_one_group_never_crosses_a_split_or_a_fold_and_shares_its_colours() -> N
     assert len({spec.look.source for spec in SPECS}) == len(places)
     assert max(Counter(spec.group for spec in SPECS).values()) > 1
     folds = Counter((spec.look.first, spec.fold) for spec in BY_PART["clean"])
-    assert folds == {(name, fold): 30 for name in toybox.CLASSES for fold in range(1, 6)}
+    assert folds == {(name, fold): 42 for name in toybox.CLASSES for fold in range(1, 6)}
 
 
 def test_views_of_one_group_differ() -> None:

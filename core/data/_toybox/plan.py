@@ -29,9 +29,9 @@ class Sizes:
     """How many sources of a class (or groups of a pair) each part has."""
 
     views: int = 3  # pictures of one source
-    train: int = 32
-    validation: int = 6
-    test: int = 12
+    train: int = 48
+    validation: int = 8
+    test: int = 14
     morphs: int = 5  # training groups of one pair of classes
     held_out: int = 17
 

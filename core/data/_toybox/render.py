@@ -13,7 +13,7 @@ from core.data._toybox.scene import Blend, Layers, trace
 from core.data._toybox.source import Source, View
 
 SIZE = 64
-_FINE, _COARSE = 3, 2  # samples a pixel, each way, for small and for large pictures
+_SAMPLES = 2  # rays a pixel, each way
 _BLOCK = 0xFFFF  # bytes that one stored block of a zlib stream holds
 
 
@@ -37,11 +37,10 @@ def layers(look: Look, size: int) -> Layers:
 
 def draw(look: Look, size: int = SIZE) -> np.ndarray:
     """(size, size, 3) uint8."""
-    samples = _FINE if size <= 96 else _COARSE
-    scene = layers(look, size * samples)
+    scene = layers(look, size * _SAMPLES)
     light = np.minimum(np.maximum(scene.light, 0.0), 1.0)
     light = knobs.occlude(light, knobs.signal(scene.toy, scene.shade), look.occlusion, look.source.lattice)
-    light = knobs.blur(_smaller(light, samples), look.blur)
+    light = knobs.blur(_smaller(light), look.blur)
     return np.floor(np.sqrt(light) * 255.0 + 0.5).astype(np.uint8)
 
 
@@ -59,12 +58,12 @@ def png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 
-def _smaller(light: np.ndarray, samples: int) -> np.ndarray:
-    total = np.zeros((light.shape[0] // samples, light.shape[1] // samples, 3), np.float32)
-    for row in range(samples):
-        for column in range(samples):
-            total += light[row::samples, column::samples]
-    return total / np.float32(samples * samples)
+def _smaller(light: np.ndarray) -> np.ndarray:
+    total = np.zeros((light.shape[0] // _SAMPLES, light.shape[1] // _SAMPLES, 3), np.float32)
+    for row in range(_SAMPLES):
+        for column in range(_SAMPLES):
+            total += light[row::_SAMPLES, column::_SAMPLES]
+    return total / np.float32(_SAMPLES * _SAMPLES)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
