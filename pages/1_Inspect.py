@@ -4,6 +4,7 @@ from core.ui import inspect, shell
 
 ICON = ":material/search:"
 
+shell.frame()
 shell.head(
     "Inspect",
     "Drop a sound or a picture and see exactly what a model would receive, and what was done to it on the way.",

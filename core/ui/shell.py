@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from core.ui import mark
 
 NAME = "Penumbra"
+_FRAMED: ContextVar[bool] = ContextVar("framed", default=False)  # True while app.py runs a page
 _PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
 
 
@@ -22,14 +24,14 @@ class PageFile:
     path: Path
     title: str
     icon: str
-    address: str
+    address: str  # as Streamlit itself would name the file, so that links work before and after its first run
 
     @classmethod
     def read(cls, path: Path) -> PageFile:
         title = path.stem.partition("_")[2].replace("_", " ")
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ICON":
-                return cls(path, title, ast.literal_eval(node.value), title.lower().replace(" ", "-"))
+                return cls(path, title, ast.literal_eval(node.value), path.stem.partition("_")[2])
         raise ValueError(f"{path.name} defines no ICON")
 
 
@@ -39,12 +41,25 @@ def page_files() -> tuple[PageFile, ...]:
 
 
 def run() -> None:
-    st.set_page_config(page_title=NAME, page_icon=Image.fromarray(mark.icon()), layout="wide")
-    pages = [
-        st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
-        for index, file in enumerate(page_files())
-    ]
-    st.navigation(pages, position="top").run()
+    """The whole app: page config, navigation, the page that is asked for."""
+    token = _FRAMED.set(True)
+    try:
+        st.set_page_config(page_title=NAME, page_icon=Image.fromarray(mark.icon()), layout="wide")
+        pages = [
+            st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
+            for index, file in enumerate(page_files())
+        ]
+        st.navigation(pages, position="top").run()
+    finally:
+        _FRAMED.reset(token)
+
+
+def frame() -> None:
+    """The first line of every page. Until some visitor has run app.py, Streamlit starts a page of the
+    pages/ folder on its own, without the app around it; then the app is run from here instead."""
+    if not _FRAMED.get():
+        run()
+        st.stop()
 
 
 def head(title: str, sentence: str) -> None:

@@ -30,9 +30,9 @@ class Shot:
 
 SHOTS = (
     Shot("home", "/", "text=A picture of no class", height=1240),
-    Shot("inspect-sound", "/inspect?from=Samples&sample=Chirping+birds", ".heatmaplayer", height=1000),
-    Shot("inspect-picture-dark", "/inspect?from=Samples&sample=Boat", ".xtick", height=860, scheme="dark"),
-    Shot("inspect-phone", "/inspect?from=Samples&sample=Dog", ".heatmaplayer", width=390, height=1240),
+    Shot("inspect-sound", "/Inspect?from=Samples&sample=Chirping+birds", ".heatmaplayer", height=1000),
+    Shot("inspect-picture-dark", "/Inspect?from=Samples&sample=Boat", ".xtick", height=860, scheme="dark"),
+    Shot("inspect-phone", "/Inspect?from=Samples&sample=Dog", ".heatmaplayer", width=390, height=1240),
 )
 
 

@@ -13,6 +13,8 @@ import soundfile
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import free_port, start_server
+
 pytestmark = pytest.mark.browser
 RATE = 48_000
 
@@ -40,14 +42,14 @@ def played(page: Page, index: int) -> np.ndarray:
     """The samples behind one player, as the browser would fetch them."""
     source = page.locator("audio").nth(index).get_attribute("src")
     assert source is not None
-    answer = page.request.get(page.url.split("/inspect")[0] + source if source.startswith("/") else source)
+    answer = page.request.get(page.url.split("/Inspect")[0] + source if source.startswith("/") else source)
     assert answer.ok
     samples, _ = soundfile.read(io.BytesIO(answer.body()))
     return samples
 
 
 def test_an_upload_is_drawn_played_and_explained(page: Page, address: str) -> None:
-    page.goto(f"{address}/inspect")
+    page.goto(f"{address}/Inspect")
     upload(page, ("beep.wav", "audio/wav", wav(tone(1.0, 1000))))
     expect(page.get_by_text("1 s of sound at 48 kHz")).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
@@ -59,7 +61,7 @@ def test_long_sounds_that_look_alike_each_play_their_own(page: Page, address: st
     """Same length, silent at head, middle and tail, over 1 MiB: what Streamlit alone would confuse."""
     first, second = np.zeros(30 * RATE), np.zeros(30 * RATE)
     first[5 * RATE : 7 * RATE], second[5 * RATE : 7 * RATE] = tone(2.0, 300), tone(2.0, 900)
-    page.goto(f"{address}/inspect")
+    page.goto(f"{address}/Inspect")
     upload(page, ("first.wav", "audio/wav", wav(first)), ("second.wav", "audio/wav", wav(second)))
     expect(page.locator("audio")).to_have_count(2)
     settled(page)
@@ -68,7 +70,7 @@ def test_long_sounds_that_look_alike_each_play_their_own(page: Page, address: st
 
 
 def test_a_refused_file_is_one_sentence_and_the_page_lives(page: Page, address: str) -> None:
-    page.goto(f"{address}/inspect")
+    page.goto(f"{address}/Inspect")
     upload(page, ("photo.wav", "audio/wav", b"\x7fELF" + bytes(500)))
     alert = page.get_by_test_id("stAlert").filter(has_not_text="Drop a file")
     expect(alert).to_have_count(1)
@@ -80,7 +82,7 @@ def test_a_refused_file_is_one_sentence_and_the_page_lives(page: Page, address: 
 
 
 def test_the_microphone_records_at_48_khz(page: Page, address: str) -> None:
-    page.goto(f"{address}/inspect?from=Record")
+    page.goto(f"{address}/Inspect?from=Record")
     page.get_by_role("button", name="Record").last.click()
     page.wait_for_timeout(1500)
     page.get_by_role("button", name=re.compile("Stop")).click()
@@ -88,7 +90,7 @@ def test_the_microphone_records_at_48_khz(page: Page, address: str) -> None:
 
 
 def test_a_link_restores_the_sample(page: Page, address: str) -> None:
-    page.goto(f"{address}/inspect?from=Samples&sample=Siren")
+    page.goto(f"{address}/Inspect?from=Samples&sample=Siren")
     expect(page.get_by_role("heading", name="Siren")).to_be_visible()
     page.goto(f"{address}/")
     page.get_by_role("link", name="Cow", exact=True).click()
@@ -98,17 +100,34 @@ def test_a_link_restores_the_sample(page: Page, address: str) -> None:
     expect(page.get_by_role("heading", name="Cow")).to_be_visible()
 
 
+def test_a_link_into_a_server_that_nobody_has_opened_yet_works(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    server = start_server(tmp_path, port)
+    context = browser.new_context()
+    page = context.new_page()
+    try:
+        page.goto(f"http://127.0.0.1:{port}/Inspect?from=Samples&sample=Cow")
+        expect(page.get_by_role("heading", name="Cow")).to_be_visible()
+        assert page.get_by_role("dialog").count() == 0
+        assert page.title() == "Penumbra"
+        assert page.get_by_test_id("stSidebar").count() == 0
+    finally:
+        context.close()
+        server.terminate()
+        server.wait(timeout=10)
+
+
 def test_nothing_is_asked_of_any_other_host(page: Page, address: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{address}/inspect?from=Samples")
+    page.goto(f"{address}/Inspect?from=Samples")
     expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
     settled(page)
     strangers = [url for url in asked if not url.startswith((address, "data:", "blob:", address.replace("http", "ws")))]
     assert strangers == []
 
 
-@pytest.mark.parametrize("where", ["/", "/inspect?from=Samples"])
+@pytest.mark.parametrize("where", ["/", "/Inspect?from=Samples"])
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, where: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
@@ -123,7 +142,7 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, address: str, whe
 def test_the_dark_theme_is_dark_in_the_charts_too(browser: Browser, address: str) -> None:
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
-    page.goto(f"{address}/inspect?from=Samples")
+    page.goto(f"{address}/Inspect?from=Samples")
     tick = page.locator(".x2tick text").first
     expect(tick).to_be_visible()
     ground = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
@@ -134,7 +153,7 @@ def test_the_dark_theme_is_dark_in_the_charts_too(browser: Browser, address: str
 
 
 def test_the_keyboard_alone_reaches_a_sample(page: Page, address: str) -> None:
-    page.goto(f"{address}/inspect")
+    page.goto(f"{address}/Inspect")
     expect(page.get_by_role("button", name="Show me a sample")).to_be_visible()
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -148,7 +167,7 @@ def test_two_visitors_never_see_each_others_files(browser: Browser, address: str
     contexts = [browser.new_context() for _ in range(2)]
     pages = [context.new_page() for context in contexts]
     for page, frequency in zip(pages, (500, 700), strict=True):
-        page.goto(f"{address}/inspect")
+        page.goto(f"{address}/Inspect")
         upload(page, (f"secret{frequency}.wav", "audio/wav", wav(tone(0.5, frequency))))
     for page, frequency, other in zip(pages, (500, 700), (700, 500), strict=True):
         expect(page.get_by_role("heading", name=f"secret{frequency}.wav")).to_be_visible()
@@ -161,7 +180,7 @@ def test_two_visitors_never_see_each_others_files(browser: Browser, address: str
 
 
 def test_no_part_of_the_page_was_written_by_a_file(page: Page, address: str) -> None:
-    page.goto(f"{address}/inspect")
+    page.goto(f"{address}/Inspect")
     upload(page, ("<img src=x onerror=alert(1)> **bold**.wav", "audio/wav", wav(tone(0.2, 400))))
     expect(page.get_by_text("200 ms of sound at 48 kHz")).to_be_visible()
     assert page.locator("h3 img, h3 strong").count() == 0

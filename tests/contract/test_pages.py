@@ -75,6 +75,16 @@ def test_every_page_opens_from_cold_and_begins_with_its_answer(file: PageFile) -
     assert len(everything_said(app)) > 100
 
 
+@pytest.mark.parametrize("file", page_files(), ids=lambda file: file.address)
+def test_every_page_asks_for_its_frame_first(file: PageFile) -> None:
+    body = [
+        line
+        for line in file.path.read_text().splitlines()
+        if line and not line.startswith(("from", "import", '"', "ICON"))
+    ]
+    assert body[0] == "shell.frame()"
+
+
 def test_home_shows_one_item_of_each_class() -> None:
     said = everything_said(opened("0_Home"))
     assert "In the box: Soundbox" in said
