@@ -52,6 +52,9 @@ def test_the_head_is_that_of_the_paper() -> None:
     expected = (1 + torch.exp(h @ linear[-1].weight.T + linear[-1].bias)).log()[:, 0] + 1e-6
     torch.testing.assert_close(state.doubt(x), expected)
     assert state.doubt(x[:1]).shape == (1,)
+    with torch.no_grad():
+        linear[-1].bias -= 1000.0
+    assert state.doubt(x).tolist() == pytest.approx([1e-6] * 5)  # never 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,15 @@ def test_softmax_share_of_the_virtual_logit_grows_with_the_score() -> None:
     virtual = score + z.logsumexp(dim=1)
     share = torch.cat([z, virtual[:, None]], dim=1).softmax(dim=1)[:, -1]
     assert torch.equal(score.argsort(), share.argsort())
+
+
+def test_negative_logits_do_not_turn_the_score_around() -> None:
+    """With every training logit below 0 a longer residual is still more doubt."""
+    network: Any = tiny()
+    network.head[3].bias.sub_(50.0)
+    state = fitted(network=network)
+    assert state.scale > 0
+    assert float(network.head(vectors(60, noise=1.0)[0]).max()) < 0
 
 
 def test_the_papers_rule_for_the_principal_space() -> None:
