@@ -78,16 +78,20 @@ def test_truth_is_stored_with_every_item(settings: Settings) -> None:
 
 
 def test_sampled_labels_agree_with_the_true_probabilities() -> None:
-    second, expected, variance = 0, 0.0, 0.0
+    second, unlikely, expected, minority, variance = 0, 0, 0.0, 0.0, 0.0
     for spec in BY_PART["morph"]:
         assert spec.look.second is not None
         allowed = {toybox.CLASSES.index(spec.look.first), toybox.CLASSES.index(spec.look.second)}
         assert spec.label in allowed
         second += spec.label == toybox.CLASSES.index(spec.look.second)
         expected += spec.look.mix
+        assert spec.truth.probs is not None
+        unlikely += spec.truth.probs[spec.label or 0] < 0.5
+        minority += min(spec.look.mix, 1.0 - spec.look.mix)
         variance += spec.look.mix * (1.0 - spec.look.mix)
     assert abs(second - expected) < 3.0 * variance**0.5
-    assert variance > 50  # the labels are drawn, not the likelier of two
+    assert abs(unlikely - minority) < 3.0 * variance**0.5  # drawn, not the likelier of the two
+    assert minority > 5.0 * variance**0.5
     knob = [spec.look.mix for spec in BY_PART["morph"] if spec.split == "test"]
     assert Counter(knob) == dict.fromkeys(MIXES, len(PAIRS))
 
