@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.layers.augmentsite import AugmentSite
 from core.layers.masks import MaskedDropout
 from core.media import spectrogram
 from core.media.spectrogram import MelConfig
@@ -145,14 +146,15 @@ class LogmelExtractor(nn.Module):
 
 
 class MelNorm(nn.Module):
-    """Batch normalisation over the mel bands of (items, 1, frames, mels)."""
+    """Batch normalisation over the mel bands of (items, 1, frames, mels). Training may mask and mix what it returns."""
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
         super().__init__()
         self.norm = norm
+        self.site = AugmentSite(0.0)  # 0 is the mean of a band
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x.transpose(1, 3)).transpose(1, 3)
+        return self.site(self.norm(x.transpose(1, 3)).transpose(1, 3))
 
 
 class Head(nn.Module):

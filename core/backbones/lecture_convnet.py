@@ -19,6 +19,7 @@ from core.backbones._entry import SoundEntry
 from core.backbones._frontends import PaddedMel, PeakDecibels
 from core.backbones._heads import LinearHead
 from core.backbones._network import StagedNetwork
+from core.layers.augmentsite import AugmentSite
 
 MEL = PaddedMel(rate=16_000, n_fft=2048, hop=512, mels=128, f_max=8_000.0)
 WIDTHS = (16, 32, 64, 128)
@@ -43,7 +44,9 @@ def build(
 
 def _network(config: Config, classes: int) -> StagedNetwork:
     entry = SoundEntry(MEL.rate, config.seconds)
-    stages: list[tuple[str, nn.Module]] = [("logmel", PeakDecibels(MEL))]
+    decibels = PeakDecibels(MEL)
+    logmel = nn.Sequential(decibels, AugmentSite(-decibels.depth, time=3, bands=2))
+    stages: list[tuple[str, nn.Module]] = [("logmel", logmel)]
     inner, bands, frames = 1, MEL.mels, MEL.frames(entry.samples)
     for number, outer in enumerate(WIDTHS, start=1):
         block = nn.Sequential(nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))

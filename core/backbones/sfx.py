@@ -19,6 +19,7 @@ from core.backbones._drawing import initialise, undrawn
 from core.backbones._entry import SoundEntry
 from core.backbones._frontends import LinearLog, PaddedMel
 from core.backbones._network import StagedNetwork
+from core.layers.augmentsite import AugmentSite
 from core.layers.masks import MaskedDropout
 
 MEL = PaddedMel(rate=44_100, n_fft=2048, hop=1024, mels=96, f_max=22_050.0, scale="htk")
@@ -61,7 +62,8 @@ class Sfx(StagedNetwork):
     def __init__(self, config: Config, classes: int) -> None:
         super().__init__("sfx", "audio", WIDTHS[-1], SoundEntry(MEL.rate, config.seconds, peak=True))
         self.embedding_net = nn.Module()
-        stages: list[tuple[str, nn.Module]] = [("logmel", LinearLog(MEL, GAIN, TOP))]
+        logmel = nn.Sequential(LinearLog(MEL, GAIN, TOP), AugmentSite(0.0))  # silence is 0
+        stages: list[tuple[str, nn.Module]] = [("logmel", logmel)]
         inner = 1
         for number, outer in enumerate(WIDTHS, start=1):
             name = f"conv_block{number}"
