@@ -103,6 +103,22 @@ def split_by_group(dataset: Dataset, fractions: Fractions, seed: int) -> Splits:
     return _sound(dataset, splits, [name for name in sides if getattr(fractions, name) > 0])
 
 
+def held_out(items: Sequence[Item], per_class: int, seed: int) -> tuple[Item, ...]:
+    """The same number of items of every class, chosen by the hash of their ids; for sets without source recordings."""
+    by_label: dict[int | None, list[Item]] = defaultdict(list)
+    for item in items:
+        by_label[item.label].append(item)
+    chosen: set[str] = set()
+    for label, found in by_label.items():
+        if len(found) <= per_class:
+            raise DataError(
+                f"Class {label} has {len(found):,} items, and {per_class:,} of each were to be held out; hold out fewer.",
+                code="few-items",
+            )
+        chosen |= {item.id for item in sorted(found, key=lambda item: seed_of("held", seed, item.id))[:per_class]}
+    return tuple(item for item in items if item.id in chosen)
+
+
 def side_of(item: Item, fractions: Fractions, seed: int) -> str | None:
     """Where ``split_by_group`` puts an item; None where the fractions leave it out."""
     place = seed_of("split", seed, item.group or item.id) / _SEEDS

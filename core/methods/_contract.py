@@ -37,6 +37,7 @@ class FitContext:
     classes: int
     n_train: int  # items, for the weight of a prior
     seed: int
+    class_weights: tuple[float, ...] = ()  # of the task's loss; none: all classes alike
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,11 +120,25 @@ def frozen(state: S) -> S:
     return state
 
 
-def task_loss(logits: Tensor, labels: Tensor, task: Task) -> Tensor:
-    """Mean over the batch. Multiclass: cross-entropy in nats. Multilabel: mean over classes of the binary one."""
+def task_loss(logits: Tensor, labels: Tensor, task: Task, weights: tuple[float, ...] = ()) -> Tensor:
+    """Mean over the batch. Multiclass: cross-entropy in nats. Multilabel: mean over classes of the binary one.
+
+    ``weights`` are those of the classes. The weighted sum is divided by the number of items, not by that of the
+    weights: items of a rare class count more and the others less.
+    """
+    logits = whole(logits)
+    each = logits.new_tensor(weights) if weights else None
     if task == "multilabel":
-        return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-    return nn.functional.cross_entropy(logits, labels)
+        return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weight=each)
+    if each is None:
+        return nn.functional.cross_entropy(logits, labels)
+    targets = labels if labels.is_floating_point() else nn.functional.one_hot(labels, len(weights)).to(logits)
+    return -(targets * each * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
+
+
+def whole(logits: Tensor) -> Tensor:
+    """Float32 of the short numbers that mixed precision computes with: a loss needs all its digits."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def probabilities(logits: Tensor, task: Task) -> Tensor:

@@ -24,7 +24,7 @@ def negative_elbo(
     model: nn.Module, logits: Tensor, labels: Tensor, context: FitContext, weight: float, reduction: Reduction
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss to minimise, and its parts."""
-    task = task_loss(logits, labels, context.task)
+    task = task_loss(logits, labels, context.task, context.class_weights)
     kl = total_kl(model, reduction)
     loss = task + weight * kl
     return loss, {"loss": float(loss.detach()), "task": float(task.detach()), "kl": float(kl.detach())}

@@ -32,7 +32,7 @@ from core.layers import noise
 from core.layers.bayesnorm import BayesNorm, NoiseShape
 from core.layers.surgery import to_bayesnorm
 from core.methods import _folding, _training
-from core.methods._contract import Batch, FitContext, Method, Step
+from core.methods._contract import Batch, FitContext, Method, Step, whole
 from core.methods._knobs import check, knob
 
 
@@ -110,6 +110,7 @@ def class_weights(classes: int, boost: float, generator: Generator) -> Tensor:
 
 def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor, task: Task) -> Tensor:
     """The sum of the items' losses, each times its class's weight, over the number of items."""
+    logits = whole(logits)
     weights = weights.to(logits)
     if task == "multilabel":
         each = nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")

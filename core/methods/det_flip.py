@@ -72,7 +72,7 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
     config, steps = state.config, state.steps
     if steps < config.settle:
         with noise(None):
-            loss = task_loss(state.head(batch.inputs), batch.labels, state.context.task)
+            loss = task_loss(state.head(batch.inputs), batch.labels, state.context.task, state.context.class_weights)
         step(loss, {"loss": float(loss.detach())})
         return replace(state, steps=steps + 1)
     if config.settle and steps == config.settle:

@@ -51,7 +51,7 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
     moving = state.config.statistics and state.config.scope == "network"
     with noise(drops), _training.batch_statistics(state.model, moving):
         logits = _training.logits_of(state.config.scope, state.model, batch.inputs)
-        loss = task_loss(logits, batch.labels, state.context.task)
+        loss = task_loss(logits, batch.labels, state.context.task, state.context.class_weights)
         step(loss, {"loss": float(loss.detach())})
     return replace(state, steps=state.steps + 1)
 

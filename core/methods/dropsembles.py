@@ -99,7 +99,7 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
     tasks, pulls = [], []
     for member in state.members:
         logits = _through(_cut(config, member)[1], hidden)
-        tasks.append(task_loss(logits, batch.labels, state.context.task))
+        tasks.append(task_loss(logits, batch.labels, state.context.task, state.context.class_weights))
         if config.ewc and state.anchor is not None:
             pulls.append(config.ewc / 2 * _ewc.penalty(state.anchor, member))
     task = torch.stack(tasks).sum()

@@ -76,7 +76,7 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
     weights = bootstrap_weights(state, batch.keys) if state.config.bootstrap else None
     losses = []
     for number, logits in enumerate(_member_logits(state, batch)):
-        each = item_losses(logits, batch.labels, state.context.task)
+        each = item_losses(logits, batch.labels, state.context.task, state.context.class_weights)
         losses.append((each if weights is None else each * weights[number]).mean())
     loss = torch.stack(losses).sum()
     parts = {f"member {number}": float(part.detach()) for number, part in enumerate(losses, start=1)}

@@ -77,7 +77,7 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
     awake = _training.awake(state.model, state.resting)
     with noise(drops), awake, _training.batch_statistics(state.model, moving):
         logits = _training.logits_of(state.config.scope, state.model, batch.inputs)
-        loss = task_loss(logits, batch.labels, state.context.task)
+        loss = task_loss(logits, batch.labels, state.context.task, state.context.class_weights)
         step(loss, {"loss": float(loss.detach())})
     return replace(state, steps=state.steps + 1)
 

@@ -1,0 +1,114 @@
+"""The folder of one fit: a checkpoint that is whole or the one before, and a file of measurements that can be watched.
+
+The checkpoint says for which fit it was made; a folder of another fit is refused rather than continued.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import StoreError, UserFacingError
+from core.methods._held import Held
+from core.store import artifacts
+
+METRICS = "metrics.jsonl"
+_CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resumed:
+    """Where a fit was when it was last saved."""
+
+    position: Mapping[str, Any]
+    state: Held
+    optimiser: Mapping[str, Tensor]
+    best: Held | None
+
+
+class RunFolder:
+    """``identity`` is the fingerprint of all that decides a fit's outcome."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.folder, self.identity = folder, identity
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def save(
+        self, position: Mapping[str, Any], state: Held, optimiser: Mapping[str, Tensor], best: Held | None
+    ) -> None:
+        parts = {"state": state.tensors, "optimiser": optimiser, "best": {} if best is None else best.tensors}
+        card = {
+            "identity": self.identity,
+            "position": dict(position),
+            "facts": dict(state.facts),
+            "best_facts": None if best is None else dict(best.facts),
+        }
+        arrays = {name: _arrays(tensors) for name, tensors in parts.items() if tensors}
+        if not arrays:
+            return  # a method that gathers statistics has nothing before its first batch
+        artifacts.save(self.folder / _CHECKPOINT, arrays, card)
+
+    def resume(self) -> Resumed | None:
+        """None where nothing was saved yet."""
+        try:
+            found = artifacts.load(self.folder / _CHECKPOINT)
+        except StoreError as error:
+            if error.code == "missing":
+                return None
+            raise
+        if found.card["identity"] != self.identity:
+            raise UserFacingError(
+                "The training that was saved under this name had other settings or other data. Give the same ones to "
+                "go on with it, or another name to begin anew.",
+                code="other-run",
+            )
+        read = {name: _tensors(found.tensors(name)) if name in found.files else {} for name in ("state", "optimiser")}
+        best = None
+        if found.card["best_facts"] is not None:
+            best = Held(_tensors(found.tensors("best")), found.card["best_facts"])
+        return Resumed(found.card["position"], Held(read["state"], found.card["facts"]), read["optimiser"], best)
+
+    def forget(self) -> None:
+        """Leave the measurements and drop the checkpoint of a fit that is done."""
+        import shutil
+
+        shutil.rmtree(self.folder / _CHECKPOINT, ignore_errors=True)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """One line at the end of the file of measurements; a line is whole or not there."""
+        line = json.dumps(record, allow_nan=False) + "\n"
+        with (self.folder / METRICS).open("a", encoding="utf-8") as stream:
+            stream.write(line)
+
+    def cut_log(self, step: int) -> None:
+        """Forget what was measured after a step, before it is measured again."""
+        path = self.folder / METRICS
+        if not path.is_file():
+            return
+        kept = [line for line in path.read_text().splitlines(True) if _step_of(line) <= step]
+        fresh = path.with_suffix(".new")
+        fresh.write_text("".join(kept))
+        os.replace(fresh, path)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # cut short by a sudden end
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}
+
+
+def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

@@ -1,0 +1,125 @@
+"""The optimiser's side of a fit: parameter groups, rates, gradients of several processes, and the end of bad runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import UserFacingError
+from core.methods._contract import modules_of, parameters_of
+from core.training.schedule import Schedule, rate_at
+
+_MEMORY = 50  # steps over which the loss is averaged before it is called divergent
+_TIMES = 25.0  # the average over its own lowest value that ends a run
+
+
+class Stepper:
+    """``step`` of a fit: called by a method's update with the loss of one batch."""
+
+    def __init__(self, state: Any, schedule: Schedule, steps: int, fabric: Any) -> None:
+        self.schedule, self.steps, self.fabric = schedule, steps, fabric
+        self.parameters = parameters_of(state)
+        self.optimiser = _optimiser(state, schedule) if self.parameters else None
+        self.done = 0
+        self.parts: dict[str, float] = {}
+        self.average: float | None = None
+        self.lowest = math.inf
+
+    def __call__(self, loss: Tensor, parts: Mapping[str, float]) -> None:
+        if self.optimiser is None:
+            raise ValueError("a method that steps has parameters that train")
+        self.parts = dict(parts)
+        self._refuse_lost(self._everywhere(loss.detach()))
+        factor = rate_at(self.schedule, self.done, self.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["highest"] * factor
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self._meet()
+        if self.schedule.clip:
+            nn.utils.clip_grad_norm_(self.parameters, self.schedule.clip)
+        self.optimiser.step()
+        self.done += 1
+
+    def _everywhere(self, loss: Tensor) -> float:
+        """The mean over all processes, so that all of them go on or all of them stop."""
+        return float(loss if self.fabric.world_size == 1 else self.fabric.all_reduce(loss, reduce_op="mean"))
+
+    def _meet(self) -> None:
+        """The mean of the gradients of all processes, each of which saw its share of the batch."""
+        if self.fabric.world_size == 1:
+            return
+        found = [p.grad for p in self.parameters if p.grad is not None]
+        flat = self.fabric.all_reduce(torch.cat([grad.flatten() for grad in found]), reduce_op="mean")
+        start = 0
+        for grad in found:
+            grad.copy_(flat[start : start + grad.numel()].view_as(grad))
+            start += grad.numel()
+
+    def _refuse_lost(self, loss: float) -> None:
+        """A loss that is no number, or that ran away from where it has been."""
+        if not math.isfinite(loss):
+            raise UserFacingError(
+                f"The loss was {loss} at step {self.done + 1:,}, so the training was stopped; what was saved before is "
+                "kept. Lower the learning rate, clip gradients, or use float32.",
+                code="not-finite",
+            )
+        before = self.average
+        self.average = loss if before is None else before + (loss - before) / _MEMORY
+        if self.done >= _MEMORY:
+            self.lowest = min(self.lowest, self.average)
+            if self.average > _TIMES * max(abs(self.lowest), 0.1):
+                raise UserFacingError(
+                    f"The loss rose to {self.average:.3g} after it had been {self.lowest:.3g}, so the training was "
+                    f"stopped at step {self.done + 1:,}; what was saved before is kept. Lower the learning rate.",
+                    code="diverged",
+                )
+
+    def held(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a checkpoint needs to go on exactly here."""
+        tensors: dict[str, Tensor] = {}
+        if self.optimiser is not None:
+            for number, slots in self.optimiser.state_dict()["state"].items():
+                tensors |= {f"{number}.{name}": torch.as_tensor(value) for name, value in slots.items()}
+        lowest = None if math.isinf(self.lowest) else self.lowest
+        return tensors, {"done": self.done, "average": self.average, "lowest": lowest}
+
+    def resume(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        self.done, self.average = int(facts["done"]), facts["average"]
+        self.lowest = math.inf if facts["lowest"] is None else facts["lowest"]
+        if self.optimiser is None:
+            return
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            number, _, slot = name.partition(".")
+            slots.setdefault(int(number), {})[slot] = tensor
+        plan = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({"state": slots, "param_groups": plan["param_groups"]})
+
+
+def _optimiser(state: Any, schedule: Schedule) -> torch.optim.Optimizer:
+    heads = {id(p) for module in modules_of(state) for p in _head_of(module)}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in parameters_of(state):
+        decays = schedule.decayed == "all" or parameter.ndim > 1
+        groups.setdefault((id(parameter) in heads, decays), []).append(parameter)
+    head_rate = schedule.rate if schedule.head_rate is None else schedule.head_rate
+    given = [
+        {"params": found, "highest": head_rate if head else schedule.rate, "weight_decay": schedule.decay * decays}
+        for (head, decays), found in groups.items()
+    ]
+    if schedule.optimiser == "sgd":
+        return torch.optim.SGD(given, lr=schedule.rate, momentum=0.9, nesterov=True)
+    if schedule.optimiser == "adamw":
+        return torch.optim.AdamW(given, lr=schedule.rate)
+    return torch.optim.Adam(given, lr=schedule.rate, amsgrad=schedule.optimiser == "amsgrad")
+
+
+def _head_of(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a network's head; none for what is a head itself."""
+    head = getattr(module, "head", None)
+    return list(head.parameters()) if isinstance(head, nn.Module) else []
