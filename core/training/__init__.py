@@ -1,0 +1,1 @@
+"""How models are fitted: one loop for every method, what it reads, and recipes of whole experiments."""
