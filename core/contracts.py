@@ -94,6 +94,7 @@ class Item:
     split: Split | None = None
     truth: Truth | None = None
     extra: tuple[tuple[str, str], ...] = ()  # further manifest columns, as text
+    labels: tuple[int, ...] = ()  # of a multilabel set: every class present, ascending; ``label`` is None there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +110,7 @@ class Dataset:
     licence: str = "unknown"
     notes: tuple[str, ...] = ()  # what a reader should know: "3 files skipped: ..."
     locate: Callable[[Item], Path | None] | None = None  # an item's file on disk, so that hours are read in windows
+    task: Task = "multiclass"
 
 
 @dataclass(frozen=True, slots=True)

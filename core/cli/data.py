@@ -71,7 +71,9 @@ class _Tally:
 
 
 def _tally(dataset: Dataset) -> _Tally:
-    labels = collections.Counter(dataset.classes[i.label] for i in dataset.items if i.label is not None)
+    single = (item.label for item in dataset.items if item.label is not None)
+    several = (label for item in dataset.items for label in item.labels)
+    labels = collections.Counter(dataset.classes[label] for label in (*single, *several))
     folds = collections.Counter(str(i.fold) for i in dataset.items if i.fold is not None)
     splits = collections.Counter(i.split for i in dataset.items if i.split is not None)
     return _Tally(dict(labels), dict(sorted(folds.items())), dict(splits))
@@ -83,6 +85,7 @@ def _show(dataset: Dataset) -> Outcome:
         "key": dataset.key,
         "title": dataset.title,
         "kind": dataset.kind,
+        "task": dataset.task,
         "classes": list(dataset.classes),
         "items": len(dataset.items),
         "labels": tally.labels,

@@ -10,9 +10,11 @@ from core.fingerprint import canonical, sha256_of
 
 def dataset_fingerprint(dataset: Dataset, progress: Progress = no_progress) -> str:
     """The same for the same content, in whatever order and from whatever source it was read. Reads every item."""
-    digest = hashlib.sha256(canonical([dataset.kind, dataset.classes]).encode())
+    task = [] if dataset.task == "multiclass" else [dataset.task]  # so sets of one label keep their fingerprints
+    digest = hashlib.sha256(canonical([dataset.kind, dataset.classes, *task]).encode())
     for done, item in enumerate(sorted(dataset.items, key=lambda item: item.id), 1):
         known = [item.id, item.label, item.fold, item.group, item.split, item.truth, sha256_of(dataset.read(item))]
-        digest.update(canonical(known).encode())
+        several = [item.labels] if task else []
+        digest.update(canonical(known + several).encode())
         progress(done, len(dataset.items), "fingerprint")
     return digest.hexdigest()

@@ -135,6 +135,9 @@ def demand_trainable(dataset: Dataset, items: Sequence[Item]) -> None:
     if not items or not dataset.classes:
         what = "no items" if not items else "no classes"
         raise DataError(f"{dataset.title} has {what} to train on.", code="empty-split")
+    if dataset.task == "multilabel":
+        _demand_both_sides(dataset, items)
+        return
     if unlabelled := sum(item.label is None for item in items):
         raise DataError(f"{unlabelled:,} of {len(items):,} items to train on have no label.", code="unlabelled")
     counts = Counter(item.label for item in items)
@@ -146,6 +149,20 @@ def demand_trainable(dataset: Dataset, items: Sequence[Item]) -> None:
         raise DataError(
             f"A class has fewer than two items to train on ({told}); add some or drop it.", code="few-items"
         )
+
+
+def _demand_both_sides(dataset: Dataset, items: Sequence[Item]) -> None:
+    """With several labels an item each class is its own question: it needs two examples and one of its absence."""
+    counts = Counter(label for item in items for label in item.labels)
+    if not counts:
+        raise DataError(f"None of the {len(items):,} items to train on has a label.", code="unlabelled")
+    for index, name in enumerate(dataset.classes):
+        if counts[index] < 2 or counts[index] == len(items):
+            raise DataError(
+                f"{name!r} is in {counts[index]:,} of {len(items):,} items to train on; a class needs at least two "
+                "items with it and one without.",
+                code="few-items" if counts[index] < 2 else "one-class",
+            )
 
 
 def leaks(dataset: Dataset, splits: Splits | None = None, progress: Progress = no_progress) -> Leaks:

@@ -182,8 +182,13 @@ class _Walk:
             group=item.group or (item.id if done.job.recording is not None else None),
             split=item.split,
             truth=item.truth,
-            extra=item.extra,
+            extra=item.extra + self._labels(item),
         )
+
+    def _labels(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """Several labels stand in one further column."""
+        names = "|".join(self.dataset.classes[label] for label in item.labels)
+        return () if self.dataset.task == "multiclass" else (("labels", names),)
 
 
 def _next(jobs: list[Iterator[Job]]) -> Job | None:

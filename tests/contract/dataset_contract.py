@@ -24,9 +24,20 @@ def assert_promises(dataset: Dataset, spec: DatasetSpec) -> None:
     assert len(set(ids)) == len(ids), "two items share an id"
     for item in dataset.items:
         assert item.label is None or 0 <= item.label < len(dataset.classes), f"{item.id} has label {item.label}"
+        assert_labels(dataset, item)
         assert_truth(item, len(dataset.classes))
     assert_groups_stay_together(dataset.items)
     assert_items_decode(dataset)
+
+
+def assert_labels(dataset: Dataset, item: Item) -> None:
+    """One label or none stands in ``label``; several stand in ``labels``, each once."""
+    if dataset.task == "multiclass":
+        assert item.labels == (), f"{item.id} has labels in a set of one label an item"
+        return
+    assert item.label is None, f"{item.id} has a label of its own beside its labels"
+    assert list(item.labels) == sorted(set(item.labels)), f"{item.id} has labels {item.labels}"
+    assert all(0 <= label < len(dataset.classes) for label in item.labels), f"{item.id} has labels {item.labels}"
 
 
 def assert_truth(item: Item, classes: int) -> None:

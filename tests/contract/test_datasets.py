@@ -81,8 +81,13 @@ def made(*items: Item, raw: bytes = SOUND) -> Dataset:
     return Dataset("made", "Made", "audio", ("x", "y"), items, lambda _: raw, "CC0")
 
 
+def several(*items: Item) -> Dataset:
+    return replace(made(*items), task="multilabel")
+
+
 def test_the_promises_can_be_kept() -> None:
     assert_promises(made(*GOOD), SPEC)
+    assert_promises(several(Item("a", labels=(0, 1)), Item("b", labels=(1,)), Item("c")), SPEC)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,12 @@ def test_the_promises_can_be_kept() -> None:
         replace(made(*GOOD), kind="image"),
         replace(made(*GOOD), classes=("y", "x")),
         replace(made(*GOOD), licence="unknown"),
+        made(*GOOD, Item("d", 0, labels=(0,))),
+        several(Item("a", 0, labels=(0,))),
+        several(Item("a", labels=(1, 0))),
+        several(Item("a", labels=(0, 0))),
+        several(Item("a", labels=(0, 2))),
+        several(Item("a", labels=(-1, 0))),
     ],
 )
 def test_a_broken_promise_is_noticed(broken: Dataset) -> None:

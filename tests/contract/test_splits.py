@@ -152,6 +152,23 @@ def test_two_items_a_class_are_enough() -> None:
     demand_trainable(dataset_of(items), items)
 
 
+def test_with_several_labels_an_item_each_class_must_be_there_and_be_missing_somewhere() -> None:
+    def several(*labels: tuple[int, ...]) -> Dataset:
+        items = [Item(str(n), labels=present) for n, present in enumerate(labels)]
+        return replace(dataset_of(items), task="multilabel")
+
+    enough = several((0, 1), (0, 2), (1, 2), ())
+    demand_trainable(enough, enough.items)
+    for wrong, code, told in (
+        (several((), ()), "unlabelled", "None of the 2 items"),
+        (several((0, 1), (0, 1), (2,)), "few-items", "'c' is in 1 of 3 items"),
+        (several((0, 1), (0, 1), (0, 2), (0, 2)), "one-class", "'a' is in 4 of 4 items"),
+    ):
+        with pytest.raises(DataError, match=told) as caught:
+            demand_trainable(wrong, wrong.items)
+        assert caught.value.code == code
+
+
 @pytest.mark.parametrize("row", ["T-09"])
 @pytest.mark.parametrize("side", ["split", "fold"])
 def test_leaks_are_found_by_group_and_by_content(row: str, side: str) -> None:

@@ -137,6 +137,16 @@ def picture(seed: int) -> bytes:
     return stream.getvalue()
 
 
+def test_several_labels_stand_in_one_column_beside_the_others(tmp_path: Path, sandbox: Sandbox) -> None:
+    made = dataset({f"{n}.wav": wav(n) for n in range(3)})
+    labels = {"0.wav": (0, 1), "1.wav": (1,), "2.wav": ()}
+    items = (Item(id_, labels=classes, extra=(("place", "yard"),)) for id_, classes in labels.items())
+    indexed(tmp_path, replace(made, task="multilabel", items=tuple(items)), sandbox)
+    rows = open_collection(tmp_path, "one").fetch(sorted(labels))
+    assert [row.label for row in rows] == [None] * 3
+    assert [dict(row.extra) for row in rows] == [{"place": "yard", "labels": names} for names in ("dog|cat", "cat", "")]
+
+
 def test_pictures_are_walked_the_same_way(tmp_path: Path, sandbox: Sandbox) -> None:
     summary = indexed(tmp_path, dataset({f"p{n}": picture(n) for n in range(5)}, "image"), sandbox)
     assert (summary.stored, summary.problems) == (5, 0)
