@@ -13,12 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("contracts", "errors"),
-    ("fingerprint", "registry", "settings", "device"),
+    ("fingerprint", "registry", "settings", "device", "configs"),
     ("media", "metrics", "layers"),
     ("posthoc",),
     ("data", "backbones"),
     ("methods",),
     ("store",),
+    ("checkpoints",),
     ("retrieval", "maps", "shapes", "verdict"),
     ("training",),
     ("engine", "jobs", "runner"),
@@ -129,7 +130,7 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
         for m in modules
         if not m.startswith(("core.ui", "core.layers")) and not m.endswith("__main__")
     ]
-    of_torch = ("core.layers", "core.backbones", "core.methods", "core.training")
+    of_torch = ("core.layers", "core.backbones", "core.methods", "core.checkpoints", "core.training")
     wanted.sort(key=lambda name: name.startswith(of_torch))
     light = sum(not name.startswith(of_torch) for name in wanted)
     code = f"""

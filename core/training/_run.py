@@ -6,7 +6,6 @@ The checkpoint says for which fit it was made; a folder of another fit is refuse
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +95,7 @@ class RunFolder:
         kept = [line for line in path.read_text().splitlines(True) if _step_of(line) <= step]
         fresh = path.with_suffix(".new")
         fresh.write_text("".join(kept))
-        os.replace(fresh, path)
+        fresh.replace(path)
 
 
 def _step_of(line: str) -> float:

@@ -111,10 +111,7 @@ class _Loop:
         generator = torch_generator("init", wanted.context.seed)
         state = wanted.method.init(wanted.config, wanted.network, wanted.context, generator)
         resumed = self.folder.resume() if self.folder is not None else None
-        if resumed is None:
-            state = wanted.prepare(state)
-        else:
-            state = restored(state, resumed.state)
+        state = wanted.prepare(state) if resumed is None else restored(state, resumed.state)
         for module in modules_of(state):
             module.to(memory_format=torch.channels_last)
         state = moved(state, self.fabric.device)

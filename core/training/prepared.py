@@ -120,9 +120,7 @@ def _write(dataset: Dataset, network: StagedNetwork, folder: Path, progress: Pro
     draft.replace(folder / _TOLD)
 
 
-def _prepared(
-    dataset: Dataset, network: StagedNetwork
-) -> Iterator[tuple[Item, tuple[Tensor, str] | Problem]]:
+def _prepared(dataset: Dataset, network: StagedNetwork) -> Iterator[tuple[Item, tuple[Tensor, str] | Problem]]:
     def one(item: Item) -> tuple[Tensor, str] | Problem:
         try:
             media = _decoded(dataset, item)

@@ -1,0 +1,219 @@
+"""Saving and loading trained models. Only what differs from the network a method began with is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core import registry
+from core.backbones._network import StagedNetwork
+from core.checkpoints.card import Card, Start, card_of
+from core.checkpoints.density import Density, of_tensors
+from core.configs import from_json
+from core.errors import StoreError, UserFacingError
+from core.fingerprint import torch_generator
+from core.methods._contract import FitContext, Method, frozen
+from core.methods._held import Held, held_by, moved, restored
+from core.settings import Settings
+from core.store import artifacts
+
+_LEFT_OUT = ("prior_mean_", "prior_sigma_")  # of Flipout: fitting alone needs them, and ``init`` makes them again
+_EMPTY = "nothing"  # the one tensor of a model that is all in its beginnings
+_DEEPEST = 5  # models that begin with models
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A trained model that answers."""
+
+    card: Card
+    network: StagedNetwork  # what the method began with; its ``prepare`` and, in scope head, its features are used
+    method: Method[Any, Any]
+    state: Any
+    density: Density | None = None
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+
+def find(name: str, settings: Settings) -> Path:
+    """The folder of a model: the user's own before the shipped one."""
+    for folder in (settings.models / name, settings.checkpoints / name):
+        if (folder / artifacts.CARD).is_file():
+            return folder
+    known = sorted({card.parent.name for place in places(settings) for card in place.glob("*/card.json")})
+    raise UserFacingError(
+        f"There is no model called {name[:60]!r}; "
+        + (f"known: {', '.join(known[:20])}." if known else "train one first, or import one."),
+        code="unknown-model",
+    )
+
+
+def places(settings: Settings) -> tuple[Path, Path]:
+    """Where models are: the user's own, and those that came with the app."""
+    return settings.models, settings.checkpoints
+
+
+def load_model(name: str, settings: Settings, device: str = "cpu") -> Model:
+    """Frozen, in eval, on the device; the same folder gives the same answers bit for bit."""
+    return _load(name, settings, device, 0)
+
+
+def _load(name: str, settings: Settings, device: str, depth: int) -> Model:
+    if depth > _DEEPEST:
+        raise StoreError(f"The model {name!r} begins with itself; train it again.", code="damaged")
+    artifact = artifacts.load(find(name, settings))
+    card = card_of(artifact.card, name)
+    network = network_of(card.start, len(card.classes), settings, _stored(artifact), depth)
+    method: Method[Any, Any] = registry.pick("core.methods", "METHOD", card.method)
+    state = begun(method, card, network)
+    given = {path: torch.from_numpy(np.array(array)) for path, array in artifact.tensors().items() if path != _EMPTY}
+    base = held_by(state).tensors
+    filled = {path: _as(given[path], base.get(path)) if path in given else tensor for path, tensor in base.items()}
+    extra = {path: _as(tensor, None) for path, tensor in given.items() if path not in base}
+    absent = {path for path, fact in card.facts.items() if fact is None}
+    kept = {path: tensor for path, tensor in filled.items() if not _under(path, absent)}
+    try:
+        state = restored(state, Held({**kept, **extra}, card.facts))
+    except ValueError as error:
+        raise StoreError(f"The weights of the model {name!r} do not fit its card: {error}.", code="damaged") from error
+    state = moved(frozen(state), device)
+    network.to(device)
+    density = of_tensors(artifact.tensors("density")) if "density" in artifact.files else None
+    return Model(card, network, method, state, density)
+
+
+def begun(method: Method[Any, Any], card: Card, network: StagedNetwork) -> Any:
+    """The State as it was before the first update."""
+    config = from_json(method.Config, card.method_config)
+    context = FitContext(card.task, len(card.classes), card.n_train, card.seed)
+    return method.init(config, network, context, torch_generator("init", card.seed))
+
+
+def network_of(
+    start: Start, classes: int, settings: Settings, stored: Path | None = None, depth: int = 0
+) -> StagedNetwork:
+    """The network a method began with."""
+    spec = registry.pick("core.backbones", "BACKBONE", start.backbone)
+    config = from_json(spec.Config, start.config)
+    generator = torch_generator("network", start.seed)
+    if start.weights == "model":
+        assert start.model is not None
+        source = plain_network(_load(start.model, settings, "cpu", depth + 1))
+        return regrown(source, spec.build(classes, generator, config=config))
+    weights = None
+    if start.weights == "stored":
+        weights = stored
+    elif start.weights == "published" and start.backbone == "sfx":
+        from core.checkpoints.weights import path_of
+
+        weights = path_of("sfx", settings)
+    return spec.build(classes, generator, config=config, weights=weights)
+
+
+def plain_network(model: Model) -> StagedNetwork:
+    """The network that a model of one network is: its own, or the one it began with under its trained head."""
+    state = model.state
+    part = next((getattr(state, name) for name in ("model", "head") if hasattr(state, name)), None)
+    if isinstance(part, StagedNetwork):
+        return part
+    if not isinstance(part, nn.Module):
+        raise UserFacingError(
+            f"{model.name} is several networks at once; begin with a model that is one, such as a deterministic one.",
+            code="several-networks",
+        )
+    network = _copy(model.network)
+    try:
+        network.head.load_state_dict(part.state_dict())
+    except RuntimeError as error:
+        raise UserFacingError(
+            f"The head of {model.name} is not a plain one; begin with a deterministic model.", code="several-networks"
+        ) from error
+    return network
+
+
+def regrown(source: StagedNetwork, target: StagedNetwork) -> StagedNetwork:
+    """``target`` with all weights of ``source``; its last layer stays drawn where it is for other classes."""
+    given, wanted = source.state_dict(), target.state_dict()
+    last = [name for name in wanted if name.rpartition(".")[0] == _last_of(target)]
+    fits = all(name in given and given[name].shape == wanted[name].shape for name in last)
+    chosen = {name: tensor for name, tensor in given.items() if fits or name not in last}
+    strange = [name for name in chosen if name not in wanted or chosen[name].shape != wanted[name].shape]
+    if strange or len(chosen) < len(wanted) - (0 if fits else len(last)):
+        raise UserFacingError(
+            f"The trained network does not fit this backbone's settings ({(strange or ['some layers'])[0]}); leave the "
+            "backbone's settings as they were when it was trained.",
+            code="weights",
+        )
+    target.load_state_dict(chosen, strict=False)
+    return cast(StagedNetwork, target.freeze())
+
+
+def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tensor]], *, half: bool = False) -> Card:
+    """``parts`` are further ones, such as what was held out. With ``half``, matrices are stored in float16."""
+    card, base = model.card, held_by(begun(model.method, model.card, _copy(model.network)))
+    held = held_by(model.state)
+    tensors = {
+        path: tensor
+        for path, tensor in held.tensors.items()
+        if not any(word in path for word in _LEFT_OUT)
+        and not path.endswith("num_batches_tracked")
+        and (path not in base.tensors or not _same(tensor, base.tensors[path]))
+    }
+    stored = sum(tensor.numel() for tensor in tensors.values())
+    arrays = {path: _array(tensor, half) for path, tensor in tensors.items()} or {_EMPTY: np.zeros(1, np.uint8)}
+    written: dict[str, Mapping[str, np.ndarray]] = {"model": arrays}
+    if model.density is not None:
+        written["density"] = {name: tensor.half().numpy() for name, tensor in model.density.tensors().items()}
+    written |= {name: {key: t.detach().cpu().numpy() for key, t in part.items()} for name, part in parts.items()}
+    card = replace(card, facts=dict(held.facts), cost=replace(card.cost, stored=stored))
+    artifacts.save(folder, written, card.to_json())
+    return card
+
+
+def _stored(artifact: artifacts.Artifact) -> Path | None:
+    """The file of a foreign network, checked against the card before it is read."""
+    if "network" not in artifact.files:
+        return None
+    artifact.tensors("network")
+    return artifact.folder / "network.safetensors"
+
+
+def _copy(network: StagedNetwork) -> StagedNetwork:
+    import copy
+
+    return copy.deepcopy(network).to("cpu")
+
+
+def _last_of(network: StagedNetwork) -> str:
+    """The dotted name of the last linear layer of the head."""
+    names = {id(part): name for name, part in network.named_modules()}
+    last = next(part for part in reversed(list(network.head.modules())) if isinstance(part, nn.Linear))
+    return names[id(last)]
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.cpu(), other.cpu())
+
+
+def _under(path: str, absent: set[str]) -> bool:
+    return any(path == name or path.startswith(f"{name}.") for name in absent)
+
+
+def _as(tensor: Tensor, like: Tensor | None) -> Tensor:
+    """Float16 is how it was stored, not how it is used."""
+    if tensor.dtype == torch.float16:
+        tensor = tensor.float()
+    return tensor if like is None else tensor.to(like.dtype)
+
+
+def _array(tensor: Tensor, half: bool) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    return (tensor.half() if half and tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor).numpy()

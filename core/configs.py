@@ -1,0 +1,127 @@
+"""Frozen configs as JSON and as ``field=value`` text, by their type hints; nested configs have dotted names."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from core.errors import UserFacingError
+
+T = TypeVar("T")
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Every field; nested configs as nested objects."""
+    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
+def from_json(kind: type[T], record: Mapping[str, Any]) -> T:
+    """The config; fields that the record lacks have their defaults, and a field that is not known is refused."""
+    hints = _hints(kind)
+    if strange := sorted(set(record) - set(hints)):
+        raise UserFacingError(_unknown(kind, strange[0], hints), code="setting")
+    return kind(**{name: _typed(hints[name], value) for name, value in record.items()})
+
+
+def with_settings(config: T, settings: Sequence[str]) -> T:
+    """The config with some fields changed: ``("epochs=3", "mel.bands=64")``."""
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise UserFacingError(f"{setting[:60]!r} is no setting; write name=value.", code="setting")
+        config = _changed(config, name.strip().split("."), text.strip(), name.strip())
+    return config
+
+
+def _changed(config: Any, path: list[str], text: str, whole: str) -> Any:
+    hints = _hints(type(config))
+    if path[0] not in hints:
+        raise UserFacingError(_unknown(type(config), whole, hints), code="setting")
+    if len(path) > 1:
+        inner = getattr(config, path[0])
+        if not dataclasses.is_dataclass(inner):
+            raise UserFacingError(f"The setting {path[0]} has no parts, and {whole!r} names one.", code="setting")
+        return dataclasses.replace(config, **{path[0]: _changed(inner, path[1:], text, whole)})
+    return dataclasses.replace(config, **{path[0]: parsed(hints[path[0]], text, whole)})
+
+
+def parsed(hint: Any, text: str, name: str) -> Any:
+    """A value of a type from what a person wrote."""
+    options = _options(hint)
+    if type(None) in options and text.lower() in {"none", ""}:
+        return None
+    for option in options:
+        value = _read(option, text)
+        if value is not None:
+            return value
+    wanted = " or ".join(_named(option) for option in options)
+    raise UserFacingError(f"The setting {name} was given as {text[:40]!r}; it must be {wanted}.", code="setting")
+
+
+def _read(option: Any, text: str) -> Any:
+    """None where the text is no value of this type."""
+    if typing.get_origin(option) is typing.Literal:
+        return next((choice for choice in typing.get_args(option) if str(choice) == text), None)
+    if typing.get_origin(option) is tuple:
+        parts = [_read(typing.get_args(option)[0], part.strip()) for part in text.split(",") if part.strip()]
+        return None if any(part is None for part in parts) else tuple(parts)
+    if option is bool:
+        return _WORDS.get(text.lower())
+    if option in (int, float):
+        try:
+            return option(text.replace("_", ""))
+        except ValueError:
+            return None
+    return text if option is str else None
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """JSON as the type hint has it: lists become tuples, objects configs, whole numbers floats."""
+    for option in _options(hint):
+        if value is None and option is type(None):
+            return None
+        if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+            return from_json(typing.cast(Any, option), value)
+        if typing.get_origin(option) is tuple and isinstance(value, list):
+            inner = typing.get_args(option)
+            each = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+            return tuple(_typed(part, item) for part, item in zip(each, value, strict=True))
+        if option is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return to_json(value)
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    return typing.get_args(hint) if union else (hint,)
+
+
+def _named(option: Any) -> str:
+    if typing.get_origin(option) is typing.Literal:
+        return " or ".join(str(choice) for choice in typing.get_args(option))
+    names = {bool: "yes or no", int: "a whole number", float: "a number", str: "text", type(None): "none"}
+    return names.get(option, "a list with commas" if typing.get_origin(option) is tuple else "a group of settings")
+
+
+def _unknown(kind: type, name: str, hints: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name.split(".")[-1], hints, n=3, cutoff=0.5)
+    known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(hints)}."
+    return f"There is no setting {name[:60]!r} here; {known}"
