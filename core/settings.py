@@ -20,6 +20,8 @@ class Settings:
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     offline: bool = False  # True: never try a download
     decoders: int = 2  # child processes that decode untrusted files
+    heavy: int = 1  # long jobs at once; further ones wait their turn
+    job: Path | None = None  # the folder of the job that this process is; set by what starts a job
 
     @property
     def built(self) -> Path:
@@ -31,9 +33,28 @@ class Settings:
         return self.home / "collections"
 
     @property
+    def models(self) -> Path:
+        """Models trained or imported here; those that came with the app are in ``checkpoints``."""
+        return self.home / "models"
+
+    @property
+    def runs(self) -> Path:
+        """Trainings: where each was when it was last saved, and what was measured on the way."""
+        return self.home / "runs"
+
+    @property
     def uploads(self) -> Path:
         """Extracted archives and stored uploads, named by content."""
         return self.home / "uploads"
+
+    @property
+    def jobs(self) -> Path:
+        """One folder a job: its request, how far it is, what came of it."""
+        return self.home / "jobs"
+
+    def environ(self) -> dict[str, str]:
+        """The variables from which another process loads equal settings; an empty one means the default."""
+        return {f"PENUMBRA_{name.upper()}": _text(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -50,8 +71,19 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         "device": lambda name, value: value,
         "offline": _flag,
         "decoders": _count,
+        "heavy": _count,
+        "job": _path,
     }
     return Settings(**{key: readers[key](key.upper(), value) for key, value in text.items() if value})
+
+
+def _text(value: object) -> str:
+    """What the readers below read back as ``value``."""
+    if value is None:
+        return ""
+    if isinstance(value, Path):
+        return str(value.resolve())
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _path(name: str, text: str) -> Path:

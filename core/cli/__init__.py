@@ -16,9 +16,12 @@ from typing import Any
 
 from core import registry
 from core.errors import UserFacingError
+from core.jobs import current as current_job
+from core.jobs import taken_up
 from core.settings import Settings, load
 
 PACKAGE = "core.cli"
+_STOPPED = "Stopped. What was finished is kept; run the same command again to go on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     options = _parser().parse_args(words)
     command: Command = registry.pick(PACKAGE, "COMMAND", options.command)
-    try:
-        outcome = command.run(options, settings)
-    except UserFacingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped. What was finished is kept; run the same command again to go on.", file=sys.stderr)
-        return 1
+    with taken_up(settings.job):
+        try:
+            outcome = command.run(options, settings)
+        except UserFacingError as error:
+            return _ended("refused", str(error), code=2)
+        except KeyboardInterrupt:
+            return _ended("stopped", _STOPPED, code=1)
     if getattr(options, "json", False):
         print(json.dumps(outcome.document, ensure_ascii=False, allow_nan=False))
     else:
@@ -63,9 +65,19 @@ def main(words: Sequence[str] | None = None) -> int:
     return outcome.code
 
 
+def _ended(kind: str, sentence: str, code: int) -> int:
+    """Say why a command ends early, to people and to the job that this process may be."""
+    if (job := current_job()) is not None:
+        job.ends(kind, sentence)
+    print(sentence, file=sys.stderr)
+    return code
+
+
 def report(done: int, total: int, stage: str) -> None:
-    """A Progress for terminals: one line on stderr, rewritten in place where that works."""
-    if sys.stderr.isatty():
+    """A Progress: into the job's folder, or one line on stderr, rewritten in place where that works."""
+    if (job := current_job()) is not None:
+        job.report(done, total, stage)
+    elif sys.stderr.isatty():
         end = "\n" if done >= total else ""
         print(f"\r{stage}: {done:,} of {total:,}   ", end=end, file=sys.stderr, flush=True)
     elif done >= total:
