@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.backbones._network import StagedNetwork
 from core.layers.masks import MaskedDropout
 
 
@@ -32,3 +34,32 @@ class LinearHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.classifier(self.drop_classifier(features))
+
+
+class Standardise(nn.Module):
+    """Each feature less its mean over the training items, in units of its standard deviation."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(dim))
+
+    def learn(self, features: Tensor) -> None:
+        """From training features (items, dim); one that never changes is left as it is."""
+        deviation = features.double().std(dim=0, correction=0)
+        self.mean.copy_(features.double().mean(dim=0))
+        self.deviation.copy_(torch.where(deviation > 0, deviation, 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.deviation
+
+
+def standardised(network: StagedNetwork) -> StagedNetwork:
+    """The same network, whose head sees standardised features."""
+    layer = Standardise(network.dim)
+    network.add_module("standardise", layer)
+    network.arrange(network.stages, nn.Sequential(layer, network.head))
+    return network

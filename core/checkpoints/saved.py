@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core import registry
+from core.backbones._heads import standardised
 from core.backbones._network import StagedNetwork
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
@@ -104,18 +105,17 @@ def network_of(
     spec = registry.pick("core.backbones", "BACKBONE", start.backbone)
     config = from_json(spec.Config, start.config)
     generator = torch_generator("network", start.seed)
-    if start.weights == "model":
-        assert start.model is not None
-        source = plain_network(_load(start.model, settings, "cpu", depth + 1))
-        return regrown(source, spec.build(classes, generator, config=config))
-    weights = None
-    if start.weights == "stored":
-        weights = stored
-    elif start.weights == "published" and start.backbone == "sfx":
+    weights = stored if start.weights == "stored" else None
+    if start.weights == "published" and start.backbone == "sfx":
         from core.checkpoints.weights import path_of
 
         weights = path_of("sfx", settings)
-    return spec.build(classes, generator, config=config, weights=weights)
+    built = spec.build(classes, generator, config=config, weights=weights)
+    built = standardised(built) if start.head == "standard" else built
+    if start.weights != "model":
+        return built
+    assert start.model is not None
+    return regrown(plain_network(_load(start.model, settings, "cpu", depth + 1)), built)
 
 
 def plain_network(model: Model) -> StagedNetwork:

@@ -108,9 +108,9 @@ def with_noise(waves: Tensor, least: float, most: float, drawn: np.random.Genera
     seed = int(drawn.integers(2**63 - 1))
     rows = torch.arange(items, device=waves.device)
     streams = NoiseContext(seed, torch.zeros_like(rows), rows).by_item(layer_id_of("augment"), "noise")
-    power = waves.square().mean(dim=1, keepdim=True)
+    power = torch.linalg.vector_norm(waves, dim=1, keepdim=True).square() / waves.shape[1]
     level = (power / torch.from_numpy(ratio).to(waves)).sqrt()
-    return waves + level * _noise.signs(streams, waves.shape[1]).to(waves.dtype)
+    return _noise.signs(streams, waves.shape[1]).to(waves.dtype).mul_(level).add_(waves)
 
 
 def _along(values: np.ndarray, axis: int, x: Tensor) -> Tensor:

@@ -46,6 +46,7 @@ class Fit:
     validation: Examples | None = None
     prepare: Callable[[Any], Any] = lambda state: state  # between init and the first update: anchors, targets
     identity: str = ""  # fingerprint of data, network and of what prepare does
+    frozen_below: bool = False  # a network of which only the head trains
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +116,8 @@ class _Loop:
         for module in modules_of(state):
             module.to(memory_format=torch.channels_last)
         state = moved(state, self.fabric.device)
+        if wanted.frozen_below:
+            _freeze_below(state)
         stepper = Stepper(state, wanted.schedule, self.steps, self.fabric)
         if resumed is None:
             return state, stepper, 0
@@ -240,6 +243,15 @@ def _items_a_step(wanted: Fit) -> int:
     """Rows that a batch is made from: mixup makes one item of two."""
     halves = wanted.augment.halves and scope_of(wanted.config) == "network"
     return min(len(wanted.train), wanted.schedule.batch * (2 if halves else 1))
+
+
+def _freeze_below(state: Any) -> None:
+    """All but the heads of the networks; their running statistics are told to stay by the method's own setting."""
+    for module in modules_of(state):
+        head = getattr(module, "head", None)
+        if isinstance(head, nn.Module):
+            module.requires_grad_(False)
+            head.requires_grad_(True)
 
 
 def _balancing(labels: Tensor) -> Tensor:

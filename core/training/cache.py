@@ -1,0 +1,125 @@
+"""Features of a frozen network, computed once: training a head reads them back instead of running the network.
+
+Every view is an epoch of augmented inputs. View v of an item is what an uncached fit would see in epoch v, because
+both draw from the same place: the seed, the epoch and the items of the batch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.backbones._network import StagedNetwork
+from core.contracts import Progress, Task, no_progress
+from core.fingerprint import fingerprint, torch_generator
+from core.layers.augmentsite import augmenting, has_site
+from core.methods._contract import Batch
+from core.settings import Settings
+from core.training.augment import Augment, augmented
+from core.training.examples import Examples, Mapped
+
+_BATCH = 32
+_ARRAY, _TOLD = "features.npy", "features.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """Where features are, and what they cost."""
+
+    seconds: float  # of computing them, in whatever sitting that was
+    views: int
+    found: bool  # were they there already?
+
+
+def features(
+    network: StagedNetwork,
+    examples: Examples,
+    settings: Settings,
+    *,
+    identity: str,
+    augment: Augment | None = None,
+    views: int = 1,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = no_progress,
+) -> tuple[Mapped, Cached]:
+    """(views, items, dim), mapped from a file. ``identity`` says which network and which items these are.
+
+    A cache that was cut short goes on at its first missing view.
+    """
+    augment = augment or Augment()
+    mark = fingerprint("features", identity, len(examples), augment, views, seed)
+    folder = settings.home / "features" / mark[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (views, len(examples), network.dim)
+    path, told = folder / _ARRAY, _told(folder)
+    if not path.is_file():
+        told = {"done": 0, "seconds": 0.0}
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape).flush()
+    found = told["done"] == views
+    array = np.load(path, mmap_mode="r" if found else "r+")
+    for view in range(int(told["done"]), views):
+        seconds = _fill(array, view, network, examples, augment, seed, device, progress)
+        array.flush()
+        told = {"done": view + 1, "seconds": told["seconds"] + seconds}
+        draft = folder / f"{_TOLD}.new"
+        draft.write_text(json.dumps(told))
+        draft.replace(folder / _TOLD)
+    return Mapped(array), Cached(told["seconds"], views, found)
+
+
+def batches(items: int) -> tuple[Tensor, ...]:
+    """The rows of each batch of a view."""
+    return torch.arange(items).split(_BATCH)
+
+
+def viewed(
+    network: StagedNetwork, examples: Examples, rows: Tensor, augment: Augment, view: int, seed: int, device: str
+) -> Tensor:
+    """Features of some items as one view has them; what the cache holds, and what it is checked against."""
+    batch = Batch(examples.inputs.take(rows, view), examples.labels[rows], examples.keys[rows])
+    transform = None
+    if augment != Augment():
+        task: Task = "multilabel" if examples.labels.is_floating_point() else "multiclass"
+        batch, transform = augmented(
+            batch,
+            augment,
+            kind=network.kind,
+            task=task,
+            classes=1,  # labels are not smoothed or mixed here
+            site=has_site(network),
+            generator=torch_generator("view", seed, view, int(rows[0])),
+        )
+    with torch.no_grad(), augmenting(transform):
+        return network.embed(batch.inputs.to(device)).float().cpu()
+
+
+def _fill(
+    array: np.ndarray,
+    view: int,
+    network: StagedNetwork,
+    examples: Examples,
+    augment: Augment,
+    seed: int,
+    device: str,
+    progress: Progress,
+) -> float:
+    import time
+
+    began, network = time.perf_counter(), network.to(device)
+    for number, rows in enumerate(parts := batches(len(examples)), 1):
+        array[view, rows.numpy()] = viewed(network, examples, rows, augment, view, seed, device).numpy()
+        progress(view * len(parts) + number, len(array) * len(parts), "features")
+    return time.perf_counter() - began
+
+
+def _told(folder: Path) -> dict[str, float]:
+    try:
+        return json.loads((folder / _TOLD).read_text())
+    except (OSError, ValueError):
+        return {"done": 0, "seconds": 0.0}
