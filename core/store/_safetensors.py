@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from core.fingerprint import sha256_of_file
 MAX_HEADER = 100_000_000  # bytes, as the format's own limit
 MAX_TENSORS = 20_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,255}")
-_DTYPES = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
+_DTYPES = frozenset({"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"})
 
 
 def read_tensors(path: Path, *, sha256: str | None = None, size: int | None = None) -> dict[str, np.ndarray]:
@@ -37,7 +37,7 @@ def read_tensors(path: Path, *, sha256: str | None = None, size: int | None = No
     return tensors
 
 
-def check_header(path: Path) -> Mapping[str, Any]:
+def check_header(path: Path, dtypes: Set[str] = _DTYPES) -> Mapping[str, Any]:
     """The tensors' entries of the header, after every check that the library leaves out."""
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -69,10 +69,10 @@ def check_header(path: Path) -> Mapping[str, Any]:
         raise _damaged(path, "it holds no tensor")
     for name, entry in header.items():
         check_name(name)
-        if not isinstance(entry, dict) or entry.get("dtype") not in _DTYPES:
+        if not isinstance(entry, dict) or entry.get("dtype") not in dtypes:
             shown = str(entry.get("dtype") if isinstance(entry, dict) else entry)[:20]
             raise StoreError(
-                f"The tensor {name!r} is of type {shown!r}; save it as one of {', '.join(sorted(_DTYPES))}.",
+                f"The tensor {name!r} is of type {shown!r}; save it as one of {', '.join(sorted(dtypes))}.",
                 code="bad-dtype",
             )
     return header
