@@ -1,0 +1,89 @@
+"""VI-PANN (arXiv 2401.05531): Bayesian PANNs, pretrained on scenes of several labels and carried over to new sounds."""
+
+from __future__ import annotations
+
+from core.training.augment import PANNS, Augment
+from core.training.plan import Division, Plan, Recipe
+from core.training.schedule import Schedule
+
+_PRETRAIN = Schedule(epochs=60, batch=32, optimiser="amsgrad", rate=1e-3, shape="cosine", warmup=0.1, precision="bfloat16")
+_NETWORK = (("method=flipout", ("config.rho=-5.0", "config.warmup=1500", "schedule.epochs=90")),)
+_TRANSFER = (
+    ("fit=fixed", ("schedule.epochs=100", "schedule.batch=64", "schedule.rate=1e-3", "views=8")),
+    ("fit=fixed&method=flipout", ("schedule.epochs=200", "config.rho=-4.0", "config.warmup=500")),
+    ("fit=fixed&method=det_flip", ("schedule.epochs=100", "config.delta=0.3", "config.warmup=300")),
+    ("fit=fine-tuned&method=flipout", ("config.rho=-5.0", "config.warmup=1000", "schedule.epochs=60")),
+    ("data=esc10", ("division.by=fold",)),
+    ("data=esc50", ("division.by=fold",)),
+    ("data=urbansound8k", ("division.by=fold",)),
+    ("data=dcase2013", ("division.by=split",)),
+)
+
+RECIPES = (
+    Recipe(
+        "vi-pann-pretrain",
+        "VI-PANN pretraining",
+        "VI-PANN",
+        "A PANNs-style network on scenes of several labels: deterministic, mc_dropout or flipout; data=audioset where a "
+        "copy is, backbone=panns for ResNet54.",
+        Plan(
+            data="soundbox_scenes",
+            backbone="convnet",
+            network=("widths=32,64,128,256",),
+            schedule=_PRETRAIN,
+            augment=PANNS,
+        ),
+        _NETWORK,
+    ),
+    Recipe(
+        "vi-pann-det-flip",
+        "VI-PANN Det-Flip head",
+        "VI-PANN",
+        "Gaussian weights around the trained head of a deterministic network (MOPED); the network stays as it is.",
+        Plan(
+            data="soundbox_scenes",
+            backbone="convnet",
+            network=("widths=32,64,128,256",),
+            start="scenes-deterministic",
+            method="det_flip",
+            config=("delta=0.3", "warmup=500"),
+            fit="fixed",
+            schedule=Schedule(epochs=60, batch=64, rate=5e-4, warmup=0.1),
+        ),
+    ),
+    Recipe(
+        "vi-pann-transfer",
+        "VI-PANN transfer",
+        "VI-PANN",
+        "A pretrained network carried over to new classes: method={deterministic, mc_dropout, flipout, det_flip}, "
+        "fit={fixed, fine-tuned}, data={esc10, esc50, urbansound8k, dcase2013}.",
+        Plan(
+            data="esc10",
+            backbone="convnet",
+            network=("widths=32,64,128,256",),
+            start="scenes-deterministic",
+            fit="fixed",
+            division=Division(by="fold", test_fold=1),
+            schedule=Schedule(epochs=40, batch=32, rate=5e-4, head_rate=2e-3, warmup=0.1, precision="bfloat16"),
+            augment=Augment(time_stripes=2, time_width=48, mel_stripes=2, mel_width=8, roll=0.3),
+        ),
+        _TRANSFER,
+    ),
+    Recipe(
+        "vi-pann-scratch",
+        "ESC-10 from scratch",
+        "VI-PANN",
+        "A PANNs-style network on 320 recordings alone, deterministic or with Gaussian weights everywhere (flipout).",
+        Plan(
+            data="esc10",
+            backbone="convnet",
+            network=("widths=48,96,192,256",),
+            division=Division(by="fold", test_fold=1),
+            schedule=Schedule(epochs=120, batch=16, rate=2e-3, decay=1e-3, warmup=0.2, precision="bfloat16"),
+            augment=Augment(
+                mixup=0.4, mix="partners", time_stripes=2, time_width=64, mel_stripes=2, mel_width=8, roll=0.5
+            ),
+        ),
+        (("method=flipout", ("config.rho=-5.0", "config.warmup=800", "config.kl_factor=0.2")),),
+    ),
+)
