@@ -15,11 +15,15 @@ _ASPECT = 4 / 3  # a crop is at most this much wider or higher than the picture
 
 
 def cropped(x: Tensor, least: float, drawn: np.random.Generator) -> Tensor:
-    """A part of the picture in the size of the whole: area U(least, 1), aspect even in its logarithm, any place."""
+    """A part of the picture in the size of the whole: area U(least, 1), any place.
+
+    Its aspect, against the picture's, is even in its logarithm, as far as the part fits in.
+    """
     items = len(x)
     area = drawn.uniform(least, 1.0, items)
     bend = np.exp(drawn.uniform(-math.log(_ASPECT), math.log(_ASPECT), items) / 2.0)
-    width, height = np.minimum(1.0, np.sqrt(area) * bend), np.minimum(1.0, np.sqrt(area) / bend)
+    bend = bend.clip(np.sqrt(area), 1.0 / np.sqrt(area))  # no side leaves the picture
+    width, height = np.sqrt(area) * bend, np.sqrt(area) / bend
     theta = np.zeros((items, 2, 3), np.float32)
     for row, share in enumerate((width, height)):  # the edges of the whole are at -1 and 1
         theta[:, row, row] = share
