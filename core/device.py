@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from core.errors import UserFacingError
 
+# glibc's malloc.h: never map a large block by itself, never give memory back, ask for 256 MB at a time
+_MALLOPT = ((-4, 0), (-1, -1), (-2, 256 << 20))
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -40,3 +43,30 @@ def choose(wish: str = "auto") -> Device:
             return device
     names = ", ".join(device.key for device in here)
     raise UserFacingError(f"There is no device {wish[:40]!r} here; use auto or one of {names}.", code="no-device")
+
+
+def settle_process(threads: int | None = None) -> bool:
+    """Ready a process that is to compute for long, before its first pass through a network.
+
+    Its memory stays with it from one pass to the next: the C library would otherwise give every large
+    activation back to the system at once and fetch it anew, page by page. False where the library is not
+    glibc, and nothing is changed. ``threads``: how many torch may use.
+    """
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return _keep_memory()
+
+
+def _keep_memory() -> bool:
+    import ctypes
+    import os
+
+    try:
+        if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
+            return False
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, ValueError):  # another system, another library
+        return False
+    return all(mallopt(option, value) == 1 for option, value in _MALLOPT)
