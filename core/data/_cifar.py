@@ -6,17 +6,17 @@ stored (uncompressed) pixels: their bytes, and so their sha256, depend on no ver
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from core.contracts import Item, Split
 from core.data._copies import Copy
 from core.data._fetch import Remote
+from core.data._png import stored_png
 from core.data._table import Cells, read_table
 from core.errors import DataError
 
@@ -32,11 +32,33 @@ CIFAR10 = Remote(
     layout=r"cifar-10-batches-bin/((?:data_batch_[1-5]|test_batch)\.bin|batches\.meta\.txt)",
 )
 _SIDE = 32
-_RECORD = 1 + 3 * _SIDE * _SIDE  # bytes: the label, then the red, green and blue planes
-_FILES: dict[Split, tuple[str, ...]] = {
-    "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
-    "test": ("test_batch.bin",),
-}
+_PIXELS = 3 * _SIDE * _SIDE  # bytes: the red, green and blue planes
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the binary version of a set is laid out."""
+
+    title: str
+    classes: tuple[str, ...]
+    names: str  # the text file with the class names in order
+    files: Mapping[Split, tuple[str, ...]]
+    head: int  # label bytes before the pixels; the last one is the class
+
+    @property
+    def record(self) -> int:
+        return self.head + _PIXELS
+
+
+TEN = Form(
+    title="CIFAR-10",
+    classes=CLASSES,
+    names="batches.meta.txt",
+    files=MappingProxyType(
+        {"train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)), "test": ("test_batch.bin",)}
+    ),
+    head=1,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +70,7 @@ class Pictures:
     labels: tuple[int, ...]
     read: Callable[[int], bytes]  # position in the part -> an image file
     counts: np.ndarray | None = None  # (items, classes): how many people chose what, where the copy knows
+    coarse: tuple[int, ...] = ()  # the label byte before the class's, where there is one
 
     def items(self) -> tuple[Item, ...]:
         return tuple(
@@ -57,75 +80,65 @@ class Pictures:
 
 
 def pictures_of(copy: Copy, split: Split) -> Pictures:
-    """A part from whichever form the copy has."""
-    official = any((copy.root / name).is_file() for names in _FILES.values() for name in names)
-    return _from_batches(copy, split) if official else _from_parquet(copy, split)
+    """A part of CIFAR-10 from whichever form the copy has."""
+    official = any((copy.root / name).is_file() for names in TEN.files.values() for name in names)
+    return from_batches(copy, split, TEN) if official else _from_parquet(copy, split)
 
 
-def reads_of(parts: tuple[Pictures, ...]) -> Callable[[Item], bytes]:
+def reads_of(parts: tuple[Pictures, ...], title: str = TEN.title) -> Callable[[Item], bytes]:
     where = {f"{part.split}/{name}": (part, at) for part in parts for at, name in enumerate(part.names)}
 
     def read(item: Item) -> bytes:
         if item.id not in where:
-            raise DataError(f"CIFAR-10 has no item {item.id[:80]!r}.", code="no-such-item")
+            raise DataError(f"{title} has no item {item.id[:80]!r}.", code="no-such-item")
         part, at = where[item.id]
         return part.read(at)
 
     return read
 
 
-def png_of(record: bytes) -> bytes:
-    """A binary record's pixels as a PNG file."""
-    planes = np.frombuffer(record, np.uint8, offset=1).reshape(3, _SIDE, _SIDE)
-    rows = np.zeros((_SIDE, 1 + 3 * _SIDE), np.uint8)  # each row starts with its filter, 0 for none
-    rows[:, 1:] = planes.transpose(1, 2, 0).reshape(_SIDE, -1)
-    raw = rows.tobytes()
-    stored = (
-        b"\x78\x01\x01" + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF) + raw + struct.pack(">I", zlib.adler32(raw))
-    )
-    header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", stored) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _from_batches(copy: Copy, split: Split) -> Pictures:
-    paths = copy.need(*_FILES[split])
-    _require_class_order(copy)
-    labels = [_labels_of(copy, path) for path in paths]
-    ends = np.cumsum([len(batch) for batch in labels])
+def from_batches(copy: Copy, split: Split, form: Form) -> Pictures:
+    """A part from its binary files."""
+    paths = copy.need(*form.files[split])
+    _require_class_order(copy, form)
+    heads = [_heads_of(copy, path, form) for path in paths]
+    ends = np.cumsum([len(batch) for batch in heads])
 
     def read(at: int) -> bytes:
         batch = int(np.searchsorted(ends, at, side="right"))
-        within = at - (int(ends[batch - 1]) if batch else 0)
+        within = at - int(ends[batch] - len(heads[batch]))
         with paths[batch].open("rb") as stream:
-            stream.seek(within * _RECORD)
-            record = stream.read(_RECORD)
-        if len(record) != _RECORD:
+            stream.seek(within * form.record)
+            record = stream.read(form.record)
+        if len(record) != form.record:
             raise copy.wrong(f"{paths[batch].name} became shorter while in use")
-        return png_of(record)
+        planes = np.frombuffer(record, np.uint8, offset=form.head).reshape(3, _SIDE, _SIDE)
+        return stored_png(planes.transpose(1, 2, 0))
 
-    every = tuple(int(label) for batch in labels for label in batch)
-    return Pictures(split, tuple(f"{at:05d}" for at in range(len(every))), every, read)
+    every = np.concatenate(heads)
+    coarse = tuple(every[:, -2].tolist()) if form.head > 1 else ()
+    names = tuple(f"{at:05d}" for at in range(len(every)))
+    return Pictures(split, names, tuple(every[:, -1].tolist()), read, coarse=coarse)
 
 
-def _labels_of(copy: Copy, path: Path) -> np.ndarray:
+def _heads_of(copy: Copy, path: Path, form: Form) -> np.ndarray:
+    """(records, head): the label bytes."""
     size = path.stat().st_size
-    if size == 0 or size % _RECORD:
-        raise copy.wrong(f"{path.name} has {size:,} bytes, which is no whole number of {_RECORD}-byte pictures")
-    labels = np.array(np.memmap(path, np.uint8, mode="r").reshape(-1, _RECORD)[:, 0])
-    if (labels >= len(CLASSES)).any():
-        at = int(np.argmax(labels >= len(CLASSES)))
-        raise copy.wrong(f"picture {at} of {path.name} has label {labels[at]}, the classes are 0 to 9")
-    return labels
+    if size == 0 or size % form.record:
+        raise copy.wrong(f"{path.name} has {size:,} bytes, which is no whole number of {form.record}-byte pictures")
+    heads = np.array(np.memmap(path, np.uint8, mode="r").reshape(-1, form.record)[:, : form.head])
+    wrong = heads[:, -1] >= len(form.classes)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        last = len(form.classes) - 1
+        raise copy.wrong(f"picture {at} of {path.name} has label {heads[at, -1]}, the classes are 0 to {last}")
+    return heads
 
 
-def _require_class_order(copy: Copy) -> None:
-    meta = copy.root / "batches.meta.txt"
-    if meta.is_file() and tuple(meta.read_text(encoding="ascii", errors="replace").split()) != CLASSES:
-        raise copy.wrong("batches.meta.txt names other classes than the ten of CIFAR-10")
+def _require_class_order(copy: Copy, form: Form) -> None:
+    path = copy.root / form.names
+    if path.is_file() and tuple(path.read_text(encoding="ascii", errors="replace").split()) != form.classes:
+        raise copy.wrong(f"{form.names} names other classes than the {len(form.classes)} of {form.title}")
 
 
 def _from_parquet(copy: Copy, split: Split) -> Pictures:

@@ -47,11 +47,13 @@ def copy_of(
     *,
     keys: tuple[str, ...] = (),
     also: tuple[str, ...] = (),
+    parts: tuple[Remote, ...] = (),
     progress: Progress = announce,
 ) -> Copy:
     """A given location must hold the set, so must a folder of one of its ``keys``; the network is asked last.
 
-    ``also`` are folders of other sets that may happen to hold it, as the folder of all copies itself may.
+    ``also`` are folders of other sets that may happen to hold it, as the folder of all copies itself may. ``parts``
+    are the further files of a set that is published as several plain ones; they are fetched into one folder.
     """
     if location is not None:
         if not location.exists():
@@ -69,7 +71,8 @@ def copy_of(
             return Copy(settings.data, remote.title)
     fetched = fetch(remote, settings, progress)
     root = unpacked(fetched.path, fetched.sha256, remote, settings) if remote.layout else fetched.path.parent
-    return Copy(root, remote.title, (fetched.note(remote),))
+    notes = (fetched.note(remote), *(fetch(part, settings, progress).note(part) for part in parts))
+    return Copy(root, remote.title, notes)
 
 
 def reader(title: str, paths: Mapping[str, Path]) -> Callable[[Item], bytes]:
@@ -85,6 +88,11 @@ def reader(title: str, paths: Mapping[str, Path]) -> Callable[[Item], bytes]:
             raise DataError(f"{item.id} of {title} can no longer be read.", code="unreadable") from error
 
     return read
+
+
+def plain(name: str) -> bool:
+    """A relative file name that leads nowhere but down."""
+    return not any(part in ("", ".", "..") for part in name.split("/")) and not {"\\", "\0"} & set(name)
 
 
 def whole(text: str, allowed: range) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.contracts import Dataset, Item
-from core.data._copies import Copy, first_missing, reader, whole
+from core.data._copies import Copy, first_missing, plain, reader, whole
 from core.data._csv import TableLimits
 from core.data._fetch import Remote
 from core.data._table import read_table
@@ -96,8 +96,7 @@ def _row(copy: Copy, where: str, line: dict[str, str]) -> Row:
         raise copy.wrong(f"{where}: fold {line['fold'][:20]!r} is not 1 to 5")
     if target is None or CLASSES[target] != line["category"]:
         raise copy.wrong(f"{where}: target {line['target'][:20]!r} is not {line['category'][:40]!r}")
-    parts = line["filename"].split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in line["filename"] or "\0" in line["filename"]:
+    if not plain(line["filename"]):
         raise copy.wrong(f"{where}: {line['filename'][:80]!r} is no plain file name")
     if not line["src_file"]:
         raise copy.wrong(f"{where}: src_file is empty")

@@ -37,6 +37,7 @@ class Remote:
     checksum: str | None  # "md5:..." or "sha256:..." as published; None where nothing is published
     marks: tuple[str, ...]  # patterns of files that tell a copy, the official one first
     layout: str = ""  # archives: expression of the members to unpack, group 1 is where to; "": one plain file
+    closed: str = ""  # why nobody can download it, for sets that are only read from a copy; their url is empty
 
     @property
     def limit(self) -> int:
@@ -77,6 +78,11 @@ def fetch(remote: Remote, settings: Settings, progress: Progress = announce) -> 
     record = folder / f"{remote.file}.sha256"
     if target.is_file() and record.is_file():
         return Fetched(target, record.read_text().split()[0])
+    if remote.closed:
+        raise DataError(
+            f"{remote.title} is not on this machine and is no download: {remote.closed}; {advice(remote)}.",
+            code="no-download",
+        )
     if settings.offline:
         raise DataError(
             f"{remote.title} is not on this machine and PENUMBRA_OFFLINE forbids downloads; {advice(remote)}.",

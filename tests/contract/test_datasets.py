@@ -14,6 +14,8 @@ from core.data import PACKAGE, open_dataset, specs
 from core.settings import Settings
 from tests.contract.dataset_contract import assert_promises
 from tests.contract.published import cifar, esc50_files, fsdd_files, lay, npy, tone, votes_for
+from tests.contract.published_pictures import cars_files, cifar100, cub_files, mnist, sop_files
+from tests.contract.published_sounds import audioset_files, dcase_files, shipsear_files, urbansound_files
 
 
 def cifar10h_files() -> dict[str, bytes]:
@@ -23,11 +25,21 @@ def cifar10h_files() -> dict[str, bytes]:
 
 # a published set is tested on a faithful small copy: a new one adds a line here
 COPIES: dict[str, Callable[[], dict[str, bytes]]] = {
+    "audioset": audioset_files,
+    "cars196": cars_files,
     "cifar10": lambda: cifar(10).files,
+    "cifar100": lambda: cifar100().files,
     "cifar10h": cifar10h_files,
+    "cub200": cub_files,
+    "dcase2013": dcase_files,
     "esc10": esc50_files,
     "esc50": esc50_files,
+    "fashion_mnist": lambda: mnist().files,
     "fsdd": fsdd_files,
+    "mnist": lambda: mnist().files,
+    "shipsear": shipsear_files,
+    "sop": sop_files,
+    "urbansound8k": urbansound_files,
 }
 SPECS: dict[str, DatasetSpec] = {spec.key: spec for spec in specs()}
 OPENABLE = sorted({key for key, spec in SPECS.items() if spec.builtin} | set(COPIES))
