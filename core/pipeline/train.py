@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 import time
@@ -141,32 +142,41 @@ def start_of(plan: Plan) -> Start:
 
 
 def _examples(found: Ready, settings: Settings, progress: Progress) -> dict[str, Examples]:
-    """The sides as the method reads them; sides without items are left out."""
+    """The sides as the method reads them; sides without items are left out.
+
+    Features are made of all items at once, so that other divisions of the same data find them again.
+    """
     sides = {"train": found.sides.train, "validation": found.sides.validation, "test": found.sides.test}
     chosen = {name: {item.id for item in items} for name, items in sides.items() if items}
-    whole = {name: found.prepared.examples.part(rows_where(found.prepared.items, ids)) for name, ids in chosen.items()}
+    rows = {name: rows_where(found.prepared.items, ids) for name, ids in chosen.items()}
+    whole = found.prepared.examples
     if found.config.scope == "network":
-        return whole
-    ready = {}
-    for name, examples in whole.items():
-        views = found.plan.views if name == "train" else 1
-        inputs, _ = cache.features(
-            found.network,
-            examples,
-            settings,
-            identity=fingerprint(found.prepared.fingerprint, found.start, examples.ids),
-            augment=found.plan.augment if views > 1 else None,
-            views=views,
-            seed=found.plan.seed,
-            device=found.device,
-            progress=progress,
+        return {name: whole.part(some) for name, some in rows.items()}
+    identity = fingerprint(found.prepared.fingerprint, found.prepared.examples.ids, weights_mark(found.network))
+    given = {"identity": identity, "device": found.device, "progress": progress}
+    clean, _ = cache.features(found.network, whole, settings, **given)
+    seen, plan = clean, found.plan
+    if plan.views > 1:
+        seen, _ = cache.features(
+            found.network, whole, settings, augment=plan.augment, views=plan.views, seed=plan.seed, **given
         )
-        ready[name] = examples.with_inputs(inputs)
+    inputs = {name: seen if name == "train" else clean for name in rows}
+    ready = {name: whole.with_inputs(inputs[name]).part(some) for name, some in rows.items()}
     layer = next((part for part in found.network.head.modules() if isinstance(part, Standardise)), None)
     if layer is not None and found.start.weights != "model":
-        rows = torch.arange(len(ready["train"]))
-        layer.learn(torch.cat([ready["train"].inputs.take(rows, view) for view in range(found.plan.views)]))
+        every = torch.arange(len(ready["train"]))
+        layer.learn(torch.cat([ready["train"].inputs.take(every, view) for view in range(plan.views)]))
     return ready
+
+
+def weights_mark(network: StagedNetwork) -> str:
+    """What identifies the network below its head, to the last bit."""
+    digest = hashlib.sha256()
+    for name, stage in network.stages:
+        for key, tensor in stage.state_dict().items():
+            digest.update(f"{name}.{key}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def model_of(found: Ready, fitted: Fitted, name: str) -> Model:
