@@ -91,16 +91,21 @@ def guarded(jobs: Path, *, alone: bool) -> Iterator[None]:
     """Hold ``.lock``: many may look at once, one at a time may change."""
     import fcntl
 
-    jobs.mkdir(parents=True, exist_ok=True)
-    handle = os.open(jobs / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        if not _taken(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, _PATIENCE):
-            raise UserFacingError(
-                "The list of jobs is in use by a process that does not go on; try again.", code="busy"
-            )
-        yield
-    finally:
-        os.close(handle)
+        jobs.mkdir(parents=True, exist_ok=True)
+        handle = os.open(jobs / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if not _taken(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, _PATIENCE):
+                raise UserFacingError("The list of jobs is held by another process; try again.", code="busy")
+            yield
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise UserFacingError(
+            f"The folder of the jobs cannot be used ({error.strerror or 'it is damaged'}); free some space, or let "
+            "this program write there.",
+            code="no-place",
+        ) from error
 
 
 def claim(folder: Path, patience: float = 0.0) -> int | None:

@@ -167,20 +167,22 @@ class Keeper:
 
 
 def _copy(stream: IO[bytes], path: Path, half: int) -> None:
-    """Everything that is said, at most two halves of it on disk; a full disk loses the log and not the job."""
+    """Everything that is said, the last two halves of it on disk; a full disk loses the log and not the job."""
     log: IO[bytes] | None = None
     size = 0
-    while block := os.read(stream.fileno(), 1 << 16):
-        try:
-            if log is not None and size + len(block) > half:
-                log.close()
-                path.replace(path.with_name(f"{path.name}.1"))
-                log = None
-            if log is None:
-                log, size = path.open("wb", buffering=0), 0
-            size += log.write(block) or 0
-        except OSError:
-            continue
+    try:
+        while block := os.read(stream.fileno(), min(half, 1 << 16)):
+            with contextlib.suppress(OSError):
+                if log is not None and size + len(block) > half:
+                    log.close()
+                    path.replace(path.with_name(f"{path.name}.1"))
+                    log = None
+                if log is None:
+                    log, size = path.open("wb", buffering=0), 0
+                size += log.write(block) or 0
+    finally:
+        if log is not None:
+            log.close()
 
 
 def _document(path: Path) -> Any:
