@@ -245,7 +245,7 @@ def _problem(entry: Known, path: Path, recorded: str | None) -> str | None:
 
 def _convert(entry: Known, original: Path, target: Path) -> None:
     from core.checkpoints.foreign import PACKAGE
-    from core.checkpoints.foreign._contract import Asked
+    from core.checkpoints.foreign._asked import Asked
     from core.checkpoints.foreign._tensors import open_file
 
     reader = registry.pick(PACKAGE, "FORMAT", entry.format)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from core.checkpoints.foreign._asked import Asked
 from core.checkpoints.foreign._report import Report
 from core.checkpoints.foreign._tensors import Opened
 from core.contracts import Task
@@ -32,17 +33,8 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the person said beside the file."""
-
-    arch: str | None = None
-    classes: tuple[str, ...] | None = None
-    head_only: bool = False  # take the network and draw a new classifier
-
-
-@dataclass(frozen=True, slots=True)
 class Format:
     key: str  # equals the module's name; people write a hyphen for the underscore
     title: str
-    archs: tuple[str, ...]  # empty: any name that the backbone knows
+    archs: str  # what --arch may be, in words; empty: there is one network
     read: Callable[[Opened, Asked], Foreign]

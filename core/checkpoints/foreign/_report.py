@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from core.checkpoints.foreign._asked import Asked
 from core.checkpoints.foreign._refusal import ForeignError, shown
 
 _FIRST = 5  # differences of a kind that are listed
@@ -25,8 +26,12 @@ class Report:
     head_only: bool = False  # everything fits but the classifier
 
     @property
+    def differences(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.shapes)
+
+    @property
     def fits(self) -> bool:
-        return not (self.missing or self.unexpected or self.shapes)
+        return self.differences == 0
 
     def lines(self) -> tuple[str, ...]:
         found = [f"{self.matched:,} tensors fit by name and shape"]
@@ -67,10 +72,35 @@ def compare(
     return Report(matched, tuple(missing), tuple(unexpected), shapes, head_only=only)
 
 
+def checked(
+    given: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    classifier: str,
+    network: str,
+    asked: Asked,
+    *optional: str,
+) -> tuple[dict[str, Tensor], Report]:
+    """The tensors of a file for a network, complete; what does not fit is refused with the first differences.
+
+    Without its last layer where only the network is asked for.
+    """
+    if asked.backbone_only:
+        given = {name: tensor for name, tensor in given.items() if not _of(name, classifier)}
+        wanted = {name: tensor for name, tensor in wanted.items() if not _of(name, classifier)}
+    report = compare(given, wanted, classifier, optional)
+    refuse(report, network)
+    return dict(given), report
+
+
 def refuse(report: Report, network: str) -> None:
-    """What does not fit is refused with the first differences."""
+    told = "; ".join(report.lines()[1:])
+    if report.head_only:
+        raise ForeignError(
+            f"The weights are those of {network} but for the last layer: {told}. Give as many class names as it has, "
+            "or --backbone-only to keep the network and train a last layer of your own.",
+            code="head",
+        )
     if not report.fits:
-        told = "; ".join(report.lines()[1:])
         raise ForeignError(
             f"The weights are not those of {network}: {told}. Choose the network with --arch.", code="weights"
         )

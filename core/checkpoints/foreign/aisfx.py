@@ -6,7 +6,8 @@ from typing import Any
 
 from core.backbones import sfx
 from core.backbones._drawing import undrawn
-from core.checkpoints.foreign._contract import Asked, Foreign, Format
+from core.checkpoints.foreign._asked import Asked
+from core.checkpoints.foreign._contract import Foreign, Format
 from core.checkpoints.foreign._refusal import ForeignError, shown
 from core.checkpoints.foreign._report import compare, refuse
 from core.checkpoints.foreign._tensors import Opened, Tensors, cleaned
@@ -65,4 +66,4 @@ def _heads(table: dict[Any, Any], tensors: Tensors) -> dict[str, int]:
     return counts
 
 
-FORMAT = Format("aisfx", "aisfx 0.1.2, the sound-effects network", (), read)
+FORMAT = Format("aisfx", "aisfx 0.1.2, the sound-effects network", "", read)
