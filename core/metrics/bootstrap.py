@@ -50,11 +50,13 @@ def bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
     groups: Sequence[Any] | None = None,
+    around: float | None = None,
 ) -> Interval:
     """The central ``level`` of the statistic over resampled items.
 
     A difference of two methods is one statistic too: compute both on the same positions. Resamples without a value
-    are left out; when they are the majority there is no interval.
+    are left out; when they are the majority there is no interval. ``around`` moves the interval until the resamples'
+    mean lies there: for figures such as a calibration error, which repeated items only ever raise.
     """
     if items < 2:
         return Interval(None, None, level, 0, "an interval needs two items or more")
@@ -67,4 +69,5 @@ def bootstrap(
     if 2 * len(values) < resamples:
         return Interval(None, None, level, len(values), f"only {len(values)} of {resamples} resamples had a value")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level, len(values))
+    shift = 0.0 if around is None else around - float(np.mean(values))
+    return Interval(float(low) + shift, float(high) + shift, level, len(values))
