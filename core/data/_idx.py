@@ -50,7 +50,7 @@ def open_idx(
 ) -> Dataset:
     first, *others = files
     copy = copy_of(first, location, settings, parts=tuple(others), progress=progress)
-    parts = {split: _part_of(copy, split, len(spec.classes)) for split in _PREFIX}
+    parts: dict[Split, _Part] = {split: _part_of(copy, split, len(spec.classes)) for split in _PREFIX}
     notes = tuple(
         note
         for split, (_, count) in _PREFIX.items()

@@ -57,7 +57,7 @@ class _Piece:
 def _open(location: Path | None, settings: Settings, progress: Progress = announce) -> Dataset:
     copy = copy_of(_REMOTE, location, settings, progress=progress)
     numbers, classes = _classes(copy)
-    lists = [(name, split) for name, split in _LISTS if (copy.root / f"{name}.csv").is_file()]
+    lists: list[tuple[str, Split]] = [(name, split) for name, split in _LISTS if (copy.root / f"{name}.csv").is_file()]
     if not lists:
         copy.need(f"{_LISTS[0][0]}.csv")
     sounds = _sounds(copy.root)
@@ -76,7 +76,7 @@ def _open(location: Path | None, settings: Settings, progress: Progress = announ
             items.append(Item(piece.video, group=piece.video, split=split, extra=told, labels=piece.labels))
     if not items:
         raise copy.wrong(f"none of the {silent:,} pieces in its lists has a sound in the folder")
-    notes = (*copy.notes, *((f"{silent:,} pieces without their sound were left out",) if silent else ()))
+    notes = (*copy.notes, *((f"pieces left out for want of a sound: {silent:,}",) if silent else ()))
     return Dataset(
         DATASET.key,
         _TITLE,

@@ -79,9 +79,8 @@ def _apart(copy: Copy) -> tuple[tuple[str, ...], list[_Row]]:
     rows: list[_Row] = []
     for split, name in tables:
         found = _loaded(copy, name, "annotations")["annotations"]
-        rows += [
-            (f"cars_{split}/{r['fname']}", r["class"], split) for r in _table(copy, name, found, ("fname", "class"))
-        ]
+        for row in _table(copy, name, found, ("fname", "class")):
+            rows.append((f"cars_{split}/{row['fname']}", row["class"], split))
     meta = f"{kit}cars_meta.mat"
     return _names(copy, meta, _loaded(copy, meta, "class_names")["class_names"]), rows
 

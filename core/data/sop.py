@@ -32,7 +32,9 @@ _REMOTE = Remote(
 
 def _open(location: Path | None, settings: Settings, progress: Progress = announce) -> Dataset:
     copy = copy_of(_REMOTE, location, settings, progress=progress)
-    rows = [(split, *row) for split, name, _ in _FILES for row in _rows_of(copy, name)]
+    rows: list[tuple[Split, int, str]] = [
+        (split, product, path) for split, name, _ in _FILES for product, path in _rows_of(copy, name)
+    ]
     sides: dict[int, Split] = {}
     kinds: dict[int, str] = {}
     for split, product, path in rows:

@@ -130,7 +130,7 @@ def _groups() -> Iterator[_Group]:
     """Soundbox's sources with one number are dealt four classes at a time; the last number goes with strangers."""
     clean = [spec for spec in soundbox.plan() if spec.part == "clean"]
     strangers = [spec for spec in soundbox.plan() if spec.split == "ood"]
-    splits = {spec.source: spec.split for spec in clean}
+    splits: dict[int, Split] = {spec.source: spec.split for spec in clean}
     last = max(splits)
     for number, split in splits.items():
         sources = [_takes(clean, name, number) for name in soundbox.CLASSES]

@@ -21,6 +21,7 @@ _CLASSES = (
     *("engine_idling", "gun_shot", "jackhammer", "siren", "street_music"),
 )
 _FOLDS = range(1, 11)
+_SALIENCE: dict[str, str] = {"1": "foreground", "2": "background"}
 _TABLE = "metadata/UrbanSound8K.csv"
 _NEEDED = ("slice_file_name", "fsID", "salience", "fold", "classID", "class")
 _LIMITS = TableLimits(rows=20_000, cell=1_000, text=16 << 20)  # the published table has 8,732 rows
@@ -68,7 +69,7 @@ def _items(copy: Copy) -> Iterator[Item]:
             raise copy.wrong(f"{where}: {name[:80]!r} is no plain file name")
         if not source:
             raise copy.wrong(f"{where}: fsID is empty")
-        extra = (("salience", {"1": "foreground", "2": "background"}.get(salience, salience)),)
+        extra = (("salience", _SALIENCE.get(salience) or salience),)
         yield Item(id=f"fold{place}/{name}", label=label, fold=place, group=source, extra=extra)
 
 

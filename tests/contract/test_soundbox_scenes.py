@@ -90,6 +90,7 @@ def test_an_item_tells_its_sounds_and_novelty_is_their_share_of_the_energy(setti
         names, powers = told["sounds"].split("|"), [10 ** (float(db) / 10) for db in told["decibels"].split("|")]
         strange = sum(p for name, p in zip(names, powers, strict=True) if name not in soundbox.CLASSES)
         assert item.truth is not None
+        assert item.truth.novelty is not None
         assert item.truth.novelty == pytest.approx(strange / sum(powers), abs=5e-3)
         assert (item.truth.novelty > 0) == (item.split == "ood")
         assert item.label is None
