@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.jobs import Job, JobStatus, Launch, Session, status, taken_up
+from core.jobs import Job, JobStatus, Launch, Session, cancel, list_jobs, status, taken_up
 from core.settings import Settings, load
 
-TINY = Launch(command=(sys.executable, "-m", "tests.jobbing"), grace=2.0)
+TINY = Launch(command=(sys.executable, "-m", "tests.jobbing"), grace=1.0)
 PATIENCE = 30.0  # seconds after which a test gives up; nothing is asserted about the time itself
 
 
@@ -28,6 +28,12 @@ def until(true: Callable[[], object], what: str = "it") -> None:
 def ended(job: Job) -> JobStatus:
     until(lambda: status(job).over, f"the end of {job.title}")
     return status(job)
+
+
+def end_all(settings: Settings) -> None:
+    """Also after a test that failed: nothing it started stays."""
+    for job in list_jobs(settings):
+        cancel(job, wait=20)
 
 
 def lines(path: Path) -> list[str]:

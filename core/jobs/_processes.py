@@ -78,17 +78,18 @@ def end_children() -> None:
 
 
 def end_by_force(known: Process | None) -> None:
-    """SIGKILL to a process and its descendants, if it is still the one that was meant."""
+    """SIGKILL to a process and its descendants, if it is still the one that was meant. It may be this one."""
     if known is None or not is_still(known):
         return
-    family, generation = [known.pid], [known.pid]
+    family, generation = [], [known.pid]
     while generation := children_of(*generation):
         family += generation
+    for pid in family:
+        kill(pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.getpgid(known.pid) == known.pid:
             os.killpg(known.pid, signal.SIGKILL)
-    for pid in family:
-        kill(pid)
+    kill(known.pid)
 
 
 def kill(pid: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.jobs._folder import ENDING, HEARTBEAT, PROGRESS, Run, write_json
+from core.jobs._processes import end_by_force, process
 
 BEAT = 1.0  # seconds between two signs of life
 _EVERY = 0.25  # seconds between two writes of the progress
@@ -87,7 +88,8 @@ class Session:
                     orphaned = time.monotonic()
                     os.kill(os.getpid(), signal.SIGTERM)
                 elif time.monotonic() - orphaned > self._run.grace:
-                    os.killpg(os.getpgid(0), signal.SIGKILL)  # the keeper gave us a group of our own
+                    end_by_force(process(os.getpid()))
+                    os._exit(1)  # where there is no /proc
 
     def over(self) -> None:
         self._over.set()

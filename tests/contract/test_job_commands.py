@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,13 @@ from core.jobs import find, submit
 from core.jobs._folder import Run
 from core.jobs._processes import process
 from core.settings import Settings, load
-from tests.jobbing import TINY, ended, lines, until
+from tests.jobbing import TINY, end_all, ended, lines, until
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(settings: Settings) -> Iterator[None]:
+    yield
+    end_all(settings)
 
 
 @pytest.fixture

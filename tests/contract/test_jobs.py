@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from core import registry
 from core.errors import UserFacingError
 from core.jobs import cancel, canonical_words, find, forget, list_jobs, log_of, resume, status, submit, wake
 from core.settings import PROJECT, Settings, load
-from tests.jobbing import TINY, ended, lines, submits, until
+from tests.jobbing import TINY, end_all, ended, lines, submits, until
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(settings: Settings) -> Iterator[None]:
+    yield
+    end_all(settings)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ from core.jobs._processes import end_by_force, is_still, process
 from core.jobs._status import STALE, rate_of
 from core.jobs.session import Session
 from core.settings import Settings
-from tests.jobbing import TINY, ended, lines, running, until
+from tests.jobbing import TINY, end_all, ended, lines, running, until
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(settings: Settings) -> Iterator[None]:
+    yield
+    end_all(settings)
 
 
 @pytest.fixture
@@ -63,6 +70,20 @@ def test_cancel_ends_all_that_was_started(settings: Settings, ledger: Path, mann
     family = [pid_of(job, "command"), *map(int, lines(ledger))]
     assert all(map(running, family))
     assert cancel(job, wait=20).state == "cancelled"
+    until(lambda: not any(map(running, family)), "the end of the family")
+
+
+def test_a_command_without_its_keeper_is_the_job_until_it_is_gone(settings: Settings, ledger: Path) -> None:
+    """So that none is started beside it; one that does not listen ends itself by force, with its family."""
+    job = submit(settings, ("family", str(ledger), "rude"), launch=TINY)
+    until(lambda: len(lines(ledger)) == 2)
+    family = [pid_of(job, "command"), *map(int, lines(ledger))]
+    keeper = pid_of(job, "keeper")
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not running(keeper))
+    resume(settings, job, launch=TINY)
+    assert (status(job).state, status(job).attempt) == ("running", 1)
+    assert ended(job).state == "lost"
     until(lambda: not any(map(running, family)), "the end of the family")
 
 
