@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from core.backbones import panns
@@ -21,6 +22,8 @@ CLASSIFIER = "fc_audioset"
 FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")  # may be missing: they are facts, not weights
 ARCHS: tuple[panns.Name, ...] = typing.get_args(panns.Name)
 _STFT = "spectrogram_extractor.stft.conv_real.weight"
+_FIRST = ("conv_block1.conv1.weight", "conv_block1.conv1.mu_kernel")
+_CHANNELS = 64
 _RATES = {1024: 32_000, 512: 16_000}  # by the length of the window
 
 
@@ -52,7 +55,8 @@ def deterministic_of(given: Mapping[str, Tensor], asked: Asked, notes: list[str]
 
 
 def wanted(config: panns.Config, count: int) -> dict[str, Tensor]:
-    with undrawn():
+    """Names and shapes; weights have no data."""
+    with undrawn(), torch.device("meta"):
         return panns.Panns(config, count).state_dict()
 
 
@@ -85,12 +89,20 @@ def config_of(given: Mapping[str, Tensor], arch: str | None, count: int, notes: 
     rate = _RATES[window]
     told = "as its spectrogram says" if stft is not None else "taken for granted, as the file holds no spectrogram"
     notes.append(f"made for sound of {rate // 1000} kHz ({told}); other sound is resampled")
+    width = _width(given)
     if arch is not None:
-        return panns.Config(name=_named(arch), rate=rate)  # type: ignore[arg-type]
-    configs = [panns.Config(name=name, rate=rate) for name in ARCHS]  # type: ignore[arg-type]
+        return panns.Config(name=_named(arch), rate=rate, width=width)  # type: ignore[arg-type]
+    configs = [panns.Config(name=name, rate=rate, width=width) for name in ARCHS]  # type: ignore[arg-type]
     reports = [compare(given, wanted(config, count), CLASSIFIER, FRONT_END) for config in configs]
     best = max(range(len(configs)), key=lambda n: (reports[n].fits, reports[n].head_only, -reports[n].differences))
     return configs[best]
+
+
+def _width(given: Mapping[str, Tensor]) -> float:
+    """1 for every published network; narrower ones, made with this code, are told by their first layer."""
+    first = next((given[name] for name in _FIRST if name in given), None)
+    channels = 0 if first is None or first.dim() != 4 else int(first.shape[0])
+    return channels / _CHANNELS if 1 <= channels <= 4 * _CHANNELS else 1.0
 
 
 def _named(arch: str) -> str:

@@ -48,7 +48,7 @@ def _gaussian(given: Mapping[str, Tensor], asked: Asked, notes: list[str], arch:
     means = {name: tensor for name, tensor in ours.items() if name not in rhos}
     title = f"VI-PANN {config.name}"
     found, report = checked(means, panns.wanted(config, count), panns.CLASSIFIER, title, asked, *panns.FRONT_END)
-    with undrawn():
+    with undrawn(), torch.device("meta"):
         network = family.Panns(config, count)
     where = _where(network, means, rhos, notes)
     notes.append("the file holds no prior, as bayesian-torch saves none: N(0, 1) was taken, which its authors used")
@@ -94,9 +94,10 @@ def _where(network: family.Panns, means: Mapping[str, Tensor], rhos: Mapping[str
 
 
 def _floored(name: str, rho: Tensor, notes: list[str]) -> Tensor:
+    if float(rho.min()) >= _LEAST:
+        return rho
     low = int((rho < _LEAST).sum())
-    if low:
-        notes.append(f"{low:,} deviations of {name} were below {_LEAST:g} in rho (1e-13) and were set to it")
+    notes.append(f"{low:,} deviations of {name} were below {_LEAST:g} in rho (1e-13) and were set to it")
     return torch.clamp_min(rho, _LEAST)
 
 
