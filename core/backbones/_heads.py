@@ -53,6 +53,10 @@ class Standardise(nn.Module):
         self.mean.copy_(features.double().mean(dim=0))
         self.deviation.copy_(torch.where(deviation > 0, deviation, 1.0))
 
+    def forget(self) -> None:
+        self.mean.zero_()
+        self.deviation.fill_(1.0)
+
     def forward(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.deviation
 

@@ -31,7 +31,9 @@ class Density:
     rest: Tensor  # () v
 
     def tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name).float() for name in self.__dataclass_fields__}
+        """Directions, which are most of it, in float16: they are of length 1. Nothing else is sure to fit there."""
+        found = {name: getattr(self, name).detach().cpu().float() for name in self.__dataclass_fields__}
+        return {**found, "basis": found["basis"].half()}
 
 
 def fitted(features: Tensor, labels: Tensor) -> Density:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core import registry
-from core.backbones._heads import standardised
+from core.backbones._heads import Standardise, standardised
 from core.backbones._network import StagedNetwork
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
@@ -26,6 +26,7 @@ from core.store import artifacts
 
 _LEFT_OUT = ("prior_mean_", "prior_sigma_")  # of Flipout: fitting alone needs them, and ``init`` makes them again
 _EMPTY = "nothing"  # the one tensor of a model that is all in its beginnings
+_MOST_HALF = torch.finfo(torch.float16).max
 _DEEPEST = 5  # models that begin with models
 
 
@@ -158,7 +159,7 @@ def regrown(source: StagedNetwork, target: StagedNetwork) -> StagedNetwork:
 
 def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tensor]], *, half: bool = False) -> Card:
     """``parts`` are further ones, such as what was held out. With ``half``, matrices are stored in float16."""
-    card, base = model.card, held_by(begun(model.method, model.card, _copy(model.network)))
+    card, base = model.card, held_by(begun(model.method, model.card, _as_begun(model.network, model.card.start)))
     held = held_by(model.state)
     tensors = {
         path: tensor
@@ -171,7 +172,7 @@ def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tens
     arrays = {path: _array(tensor, half) for path, tensor in tensors.items()} or {_EMPTY: np.zeros(1, np.uint8)}
     written: dict[str, Mapping[str, np.ndarray]] = {"model": arrays}
     if model.density is not None:
-        written["density"] = {name: tensor.half().numpy() for name, tensor in model.density.tensors().items()}
+        written["density"] = {name: tensor.numpy() for name, tensor in model.density.tensors().items()}
     written |= {name: {key: t.detach().cpu().numpy() for key, t in part.items()} for name, part in parts.items()}
     card = replace(card, facts=dict(held.facts), cost=replace(card.cost, stored=stored))
     artifacts.save(folder, written, card.to_json())
@@ -190,6 +191,16 @@ def _copy(network: StagedNetwork) -> StagedNetwork:
     import copy
 
     return copy.deepcopy(network).to("cpu")
+
+
+def _as_begun(network: StagedNetwork, start: Start) -> StagedNetwork:
+    """A copy that knows no more of the data than the one a reader will make."""
+    network = _copy(network)
+    if start.head == "standard" and start.weights != "model":
+        for layer in network.head.modules():
+            if isinstance(layer, Standardise):
+                layer.forget()
+    return network
 
 
 def _last_of(network: StagedNetwork) -> str:
@@ -216,4 +227,6 @@ def _as(tensor: Tensor, like: Tensor | None) -> Tensor:
 
 def _array(tensor: Tensor, half: bool) -> np.ndarray:
     tensor = tensor.detach().cpu()
-    return (tensor.half() if half and tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor).numpy()
+    if half and tensor.ndim > 1 and tensor.dtype == torch.float32 and not bool((tensor.abs() > _MOST_HALF).any()):
+        tensor = tensor.half()
+    return tensor.numpy()

@@ -90,7 +90,8 @@ def _rebuilt(path: str, value: Any, kind: Any, left: dict[str, Tensor], facts: M
     if path in left:
         found = left.pop(path)
         return found.to(value.device) if isinstance(value, Tensor) else found
-    if dataclasses.is_dataclass(kind := _dataclass_in(kind) if value is None else type(value)):
+    kind = _dataclass_in(kind) if value is None else type(value)
+    if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         given = {
             field.name: getattr(value, field.name)
@@ -98,7 +99,7 @@ def _rebuilt(path: str, value: Any, kind: Any, left: dict[str, Tensor], facts: M
             else _rebuilt(_join(path, field.name), getattr(value, field.name, None), hints[field.name], left, facts)
             for field in dataclasses.fields(kind)
         }
-        return kind(**given)
+        return typing.cast(Any, kind)(**given)
     if f"{path}.0" in left:  # tensors whose number the template need not share
         numbers = itertools.takewhile(lambda n: f"{path}.{n}" in left, itertools.count())
         return tuple([left.pop(f"{path}.{n}") for n in numbers])

@@ -30,8 +30,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from core.contracts import Network, Predictive, Scope, Task
+from core.errors import UserFacingError
 from core.methods import _training
-from core.methods._contract import Batch, FitContext, Method, Step
+from core.methods._contract import Batch, FitContext, Method, Step, whole
 from core.methods._fresh import redraw
 from core.methods._given import answered
 from core.methods._knobs import check, knob
@@ -141,15 +142,15 @@ def cross_fitted(
 def update(state: State, batch: Batch, generator: Generator, step: Step) -> State:
     config, items = state.config, len(batch.inputs)
     if config.loss == "ranking" and items % 2:
-        raise ValueError(
-            f"ranking compares pairs, and {items} items are not pairs; leave out the last incomplete batch"
+        raise UserFacingError(
+            f"Ranking compares pairs of items, and a batch has {items}; choose an even batch size.", code="setting"
         )
-    whole = torch.enable_grad() if any(p.requires_grad for p in state.model.parameters()) else torch.no_grad()
-    with whole:
+    graph = torch.enable_grad() if any(p.requires_grad for p in state.model.parameters()) else torch.no_grad()
+    with graph:
         features, logits = _read(state, batch.inputs)
         own = item_losses(config.inverse_temperature * logits, batch.labels, state.context.task)
     losses = own.detach() if state.targets is None else _looked_up(state.targets, batch.keys).to(own)
-    raw = state.doubt(features.detach() if config.stop_gradient else features)
+    raw = whole(state.doubt(features.detach() if config.stop_gradient else features))
     scale = state.scale
     if config.start_value and state.steps == 0:
         scale = config.start_value / float(raw.detach().mean())

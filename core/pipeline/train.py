@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 import time
@@ -28,10 +27,12 @@ from core.errors import UserFacingError
 from core.fingerprint import fingerprint
 from core.methods._contract import FitContext, Method
 from core.settings import Settings
+from core.store import artifacts
 from core.training import cache, hooks
+from core.training.balance import weighed
 from core.training.divide import Sides, divided, narrowed
 from core.training.examples import Examples
-from core.training.loop import Fit, Fitted, fabric_of, fit, weighed
+from core.training.loop import Fit, Fitted, fabric_of, fit
 from core.training.plan import Plan, refuse_odd
 from core.training.prepared import PreparedSet, prepare, rows_where
 
@@ -98,6 +99,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """A fit that is resumed where its last checkpoint under this name is."""
+    artifacts.check_name_of(name)
     found = ready(plan, settings, device=device, copy=copy, progress=progress)
     wanted = fit_of(found, settings)
     fabric = fabric_of(plan.schedule, device, devices, nodes)
@@ -107,7 +109,8 @@ def train(
 
 def fit_of(found: Ready, settings: Settings) -> Fit:
     train_examples = found.examples["train"]
-    identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes)
+    weights = cache.weights_mark((*found.network.stages, ("head", found.network.head)))
+    identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes, weights)
     return Fit(
         found.method,
         found.config,
@@ -152,7 +155,9 @@ def _examples(found: Ready, settings: Settings, progress: Progress) -> dict[str,
     whole = found.prepared.examples
     if found.config.scope == "network":
         return {name: whole.part(some) for name, some in rows.items()}
-    identity = fingerprint(found.prepared.fingerprint, found.prepared.examples.ids, weights_mark(found.network))
+    identity = fingerprint(
+        found.prepared.fingerprint, found.prepared.examples.ids, found.start.backbone, found.start.config
+    )
     given = {"identity": identity, "device": found.device, "progress": progress}
     clean, _ = cache.features(found.network, whole, settings, **given)
     seen, plan = clean, found.plan
@@ -167,16 +172,6 @@ def _examples(found: Ready, settings: Settings, progress: Progress) -> dict[str,
         every = torch.arange(len(ready["train"]))
         layer.learn(torch.cat([ready["train"].inputs.take(every, view) for view in range(plan.views)]))
     return ready
-
-
-def weights_mark(network: StagedNetwork) -> str:
-    """What identifies the network below its head, to the last bit."""
-    digest = hashlib.sha256()
-    for name, stage in network.stages:
-        for key, tensor in stage.state_dict().items():
-            digest.update(f"{name}.{key}".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def model_of(found: Ready, fitted: Fitted, name: str) -> Model:
@@ -222,7 +217,9 @@ def model_of(found: Ready, fitted: Fitted, name: str) -> Model:
         versions={"python": platform.python_version(), "torch": torch.__version__},
     )
     model = Model(card, found.network, found.method, fitted.state)
-    return replace(model, density=density.fitted(features_of(model, found.examples["train"]), found.examples["train"].labels))
+    return replace(
+        model, density=density.fitted(features_of(model, found.examples["train"]), found.examples["train"].labels)
+    )
 
 
 def features_of(model: Model, examples: Examples) -> Tensor:
@@ -233,9 +230,11 @@ def features_of(model: Model, examples: Examples) -> Tensor:
 
 
 def save(trained: Trained, settings: Settings, *, shipped: bool = False, parts: dict[str, Any] | None = None) -> Path:
-    """Into the user's own models, or among those that come with the app."""
+    """Into the user's own models, or among those that come with the app. Of several processes one saves."""
     own, ours = places(settings)
     folder = (ours if shipped else own) / trained.model.name
+    if not trained.fitted.leads:
+        return folder
     save_model(folder, trained.model, parts or {}, half=trained.ready.plan.half)
     return folder
 

@@ -96,11 +96,16 @@ def load(folder: Path) -> Artifact:
     return Artifact(place, record, files)
 
 
-def _check(folder: Path, parts: Mapping[str, Tensors]) -> None:
-    if not _FOLDER.fullmatch(folder.name):
+def check_name_of(folder: str) -> None:
+    """Can a folder be called so?"""
+    if not _FOLDER.fullmatch(folder):
         raise StoreError(
-            f"{folder.name[:80]!r} cannot name an artifact; use small letters, digits, . - and _.", code="bad-name"
+            f"{folder[:80]!r} cannot name an artifact; use small letters, digits, . - and _.", code="bad-name"
         )
+
+
+def _check(folder: Path, parts: Mapping[str, Tensors]) -> None:
+    check_name_of(folder.name)
     for part, tensors in parts.items():
         if not _PART.fullmatch(part):
             raise StoreError(f"{part[:40]!r} cannot name a part of an artifact.", code="bad-name")

@@ -6,6 +6,8 @@ The checkpoint says for which fit it was made; a folder of another fit is refuse
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,31 +84,30 @@ class RunFolder:
         shutil.rmtree(self.folder / _CHECKPOINT, ignore_errors=True)
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """One line at the end of the file of measurements; a line is whole or not there."""
-        line = json.dumps(record, allow_nan=False) + "\n"
-        with (self.folder / METRICS).open("a", encoding="utf-8") as stream:
-            stream.write(line)
+        """One line at the end of the file of measurements; what is no number is null."""
+        told = {name: None if _undefined(value) else value for name, value in record.items()}
+        line = json.dumps(told, allow_nan=False) + "\n"
+        with (self.folder / METRICS).open("ab") as stream:
+            stream.write(line.encode())  # at once
 
-    def cut_log(self, step: int) -> None:
-        """Forget what was measured after a step, before it is measured again."""
+    @property
+    def logged(self) -> int:
+        """Bytes of measurements."""
         path = self.folder / METRICS
-        if not path.is_file():
-            return
-        kept = [line for line in path.read_text().splitlines(True) if _step_of(line) <= step]
-        fresh = path.with_suffix(".new")
-        fresh.write_text("".join(kept))
-        fresh.replace(path)
+        return path.stat().st_size if path.is_file() else 0
+
+    def cut_log(self, size: int) -> None:
+        """Forget what was measured later, before it is measured again; with it goes a line that was cut short."""
+        if self.logged > size:
+            os.truncate(self.folder / METRICS, size)
 
 
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")  # cut short by a sudden end
+def _undefined(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}
+    return {name: np.asarray(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()}
 
 
 def _tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

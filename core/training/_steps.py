@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.errors import UserFacingError
 from core.methods._contract import modules_of, parameters_of
+from core.methods._stacked import StackedHeads
 from core.training.schedule import Schedule, rate_at
 
 _MEMORY = 50  # steps over which the loss is averaged before it is called divergent
@@ -31,23 +32,35 @@ class Stepper:
 
     def __call__(self, loss: Tensor, parts: Mapping[str, float]) -> None:
         if self.optimiser is None:
-            raise ValueError("a method that steps has parameters that train")
-        self.parts = dict(parts)
-        self._refuse_lost(self._everywhere(loss.detach()))
+            raise UserFacingError(
+                "Nothing of this method trains while the network below the head is fixed; set fit to fine-tuned, or "
+                "choose another method.",
+                code="setting",
+            )
+        self._refuse_lost(self._everywhere(loss, parts))
         factor = rate_at(self.schedule, self.done, self.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = group["highest"] * factor
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self._meet()
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        length = nn.utils.get_total_norm(gradients)
+        self._refuse_lost_gradient(float(length))
         if self.schedule.clip:
-            nn.utils.clip_grad_norm_(self.parameters, self.schedule.clip)
+            nn.utils.clip_grads_with_norm_(self.parameters, self.schedule.clip, length)
         self.optimiser.step()
         self.done += 1
 
-    def _everywhere(self, loss: Tensor) -> float:
-        """The mean over all processes, so that all of them go on or all of them stop."""
-        return float(loss if self.fabric.world_size == 1 else self.fabric.all_reduce(loss, reduce_op="mean"))
+    def _everywhere(self, loss: Tensor, parts: Mapping[str, float]) -> float:
+        """The loss as the mean over all processes, so that all of them go on or all of them stop."""
+        if self.fabric.world_size == 1:
+            self.parts = dict(parts)
+            return float(loss.detach())
+        values = torch.tensor([float(loss.detach()), *parts.values()], dtype=torch.float64, device=loss.device)
+        mean, *means = self.fabric.all_reduce(values, reduce_op="mean").tolist()
+        self.parts = dict(zip(parts, means, strict=True))
+        return mean
 
     def _meet(self) -> None:
         """The mean of the gradients of all processes, each of which saw its share of the batch."""
@@ -60,14 +73,19 @@ class Stepper:
             grad.copy_(flat[start : start + grad.numel()].view_as(grad))
             start += grad.numel()
 
+    def refuse_lost_state(self) -> None:
+        """Weights that are no numbers are neither answered with nor saved."""
+        if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
+            raise _not_finite("A weight was no finite number", self.done)
+
+    def _refuse_lost_gradient(self, length: float) -> None:
+        if not math.isfinite(length):
+            raise _not_finite(f"The length of the gradient was {length}", self.done + 1)
+
     def _refuse_lost(self, loss: float) -> None:
         """A loss that is no number, or that ran away from where it has been."""
         if not math.isfinite(loss):
-            raise UserFacingError(
-                f"The loss was {loss} at step {self.done + 1:,}, so the training was stopped; what was saved before is "
-                "kept. Lower the learning rate, clip gradients, or use float32.",
-                code="not-finite",
-            )
+            raise _not_finite(f"The loss was {loss}", self.done + 1)
         before = self.average
         self.average = loss if before is None else before + (loss - before) / _MEMORY
         if self.done >= _MEMORY:
@@ -93,19 +111,34 @@ class Stepper:
         self.lowest = math.inf if facts["lowest"] is None else facts["lowest"]
         if self.optimiser is None:
             return
+        ordered = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             number, _, slot = name.partition(".")
-            slots.setdefault(int(number), {})[slot] = tensor
+            slots.setdefault(int(number), {})[slot] = _laid_out_as(ordered[int(number)], tensor)
         plan = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": slots, "param_groups": plan["param_groups"]})
 
 
+def _not_finite(what: str, step: int) -> UserFacingError:
+    return UserFacingError(
+        f"{what} at step {step:,}, so the training was stopped; what was saved before is kept. Lower the learning "
+        "rate, clip gradients, or use float32.",
+        code="not-finite",
+    )
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """With the strides that the optimiser itself gives: sums run in the same order as before."""
+    return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor) if tensor.shape == parameter.shape else tensor
+
+
 def _optimiser(state: Any, schedule: Schedule) -> torch.optim.Optimizer:
     heads = {id(p) for module in modules_of(state) for p in _head_of(module)}
+    matrices = {id(p) for module in modules_of(state) for p in _matrices_of(module)}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in parameters_of(state):
-        decays = schedule.decayed == "all" or parameter.ndim > 1
+        decays = schedule.decayed == "all" or id(parameter) in matrices
         groups.setdefault((id(parameter) in heads, decays), []).append(parameter)
     head_rate = schedule.rate if schedule.head_rate is None else schedule.head_rate
     given = [
@@ -117,6 +150,15 @@ def _optimiser(state: Any, schedule: Schedule) -> torch.optim.Optimizer:
     if schedule.optimiser == "adamw":
         return torch.optim.AdamW(given, lr=schedule.rate)
     return torch.optim.Adam(given, lr=schedule.rate, amsgrad=schedule.optimiser == "amsgrad")
+
+
+def _matrices_of(module: nn.Module) -> Iterator[nn.Parameter]:
+    """Not biases and normalisations, nor spreads of a posterior, which decay would make wide."""
+    for part in module.modules():
+        axes = 2 if isinstance(part, StackedHeads) else 1  # one in front for the members
+        for name, parameter in part.named_parameters(recurse=False):
+            if parameter.ndim > axes and not name.startswith("rho_"):
+                yield parameter
 
 
 def _head_of(module: nn.Module) -> list[nn.Parameter]:

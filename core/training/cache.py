@@ -6,7 +6,10 @@ both draw from the same place: the seed, the epoch and the items of the batch.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.backbones._network import StagedNetwork
+from core.backbones._network import StagedNetwork, Stages
 from core.contracts import Progress, Task, no_progress
 from core.fingerprint import fingerprint, torch_generator
 from core.layers.augmentsite import augmenting, has_site
@@ -48,29 +51,58 @@ def features(
     device: str = "cpu",
     progress: Progress = no_progress,
 ) -> tuple[Mapped, Cached]:
-    """(views, items, dim), mapped from a file. ``identity`` says which network and which items these are.
+    """(views, items, dim), mapped from a file. ``identity`` says which items these are, prepared in which way.
 
     A cache that was cut short goes on at its first missing view.
     """
     augment = augment or Augment()
-    mark = fingerprint("features", identity, len(examples), augment, views, seed)
+    drawn = seed if augment != Augment() else 0
+    mark = fingerprint("features", identity, weights_mark(network.stages), len(examples), augment, views, drawn)
     folder = settings.home / "features" / mark[:32]
     folder.mkdir(parents=True, exist_ok=True)
     shape = (views, len(examples), network.dim)
     path, told = folder / _ARRAY, _told(folder)
-    if not path.is_file():
+    if not _is_whole(path, shape):
         told = {"done": 0, "seconds": 0.0}
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape).flush()
+        _begin(path, shape)
     found = told["done"] == views
     array = np.load(path, mmap_mode="r" if found else "r+")
     for view in range(int(told["done"]), views):
         seconds = _fill(array, view, network, examples, augment, seed, device, progress)
         array.flush()
         told = {"done": view + 1, "seconds": told["seconds"] + seconds}
-        draft = folder / f"{_TOLD}.new"
+        draft = folder / f".{os.getpid()}-{_TOLD}"
         draft.write_text(json.dumps(told))
         draft.replace(folder / _TOLD)
     return Mapped(array), Cached(told["seconds"], views, found)
+
+
+def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        return np.load(path, mmap_mode="r").shape == shape
+    except (OSError, ValueError):
+        return False
+
+
+def _begin(path: Path, shape: tuple[int, ...]) -> None:
+    """A file of the whole size. Processes that begin at once fill the same file, with the same numbers."""
+    draft = path.parent / f".{os.getpid()}-{_ARRAY}"
+    np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape).flush()
+    if path.is_file():
+        path.unlink()  # cut short, or damaged
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+
+
+def weights_mark(parts: Stages) -> str:
+    """A fingerprint of all numbers in some modules: a network that was trained further has another one."""
+    digest = hashlib.sha256()
+    for stage, module in parts:
+        for name, tensor in module.state_dict().items():
+            digest.update(f"{stage} {name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def batches(items: int) -> tuple[Tensor, ...]:
@@ -115,6 +147,7 @@ def _fill(
     for number, rows in enumerate(parts := batches(len(examples)), 1):
         array[view, rows.numpy()] = viewed(network, examples, rows, augment, view, seed, device).numpy()
         progress(view * len(parts) + number, len(array) * len(parts), "features")
+    network.to("cpu")  # where methods draw what they begin with
     return time.perf_counter() - began
 
 

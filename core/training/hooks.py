@@ -35,7 +35,8 @@ def prepare_of(
     if plan.method == "dropsembles" and plan.anchor:
         return lambda state: _anchored(state, plan, network, context, settings)
     if plan.method == "loss_prediction" and plan.target_folds:
-        return lambda state: _with_targets(state, plan, network, train, items, context)
+        named = {item.id: item for item in items}  # items that could not be read have no row
+        return lambda state: _with_targets(state, plan, network, train, [named[row] for row in train.ids], context)
     return lambda state: state
 
 
@@ -53,9 +54,7 @@ def _anchored(state: Any, plan: Plan, network: StagedNetwork, context: FitContex
     chosen = rows[torch.randperm(len(rows), generator=torch_generator("anchor", plan.seed))[:_ANCHORED]]
     examples = prepared.examples.part(chosen.sort().values)
     if state.config.scope == "head":
-        with torch.no_grad():
-            made = [network.embed(batch.inputs) for batch in batches_of(examples, 32)]
-        examples = examples.with_inputs(InMemory(torch.cat(made)))
+        examples = examples.with_inputs(InMemory(_features(network, examples)))
     return dropsembles.anchored(state, batches_of(examples, 32), torch_generator("fisher", plan.seed))
 
 
@@ -63,8 +62,8 @@ def _with_targets(
     state: Any, plan: Plan, network: StagedNetwork, train: Examples, items: Sequence[Item], context: FitContext
 ) -> Any:
     """Each item's loss under a head that never saw it, nor another item of its recording."""
-    rows = torch.arange(len(train))
-    features = train.inputs.take(rows, 0)
+    head = state.config.scope == "head"
+    features = train.inputs.take(torch.arange(len(train)), 0) if head else _features(network, train)
     folds = torch.tensor([seed_of("targets", plan.seed, i.group or i.id) % plan.target_folds for i in items])
 
     def fit(chosen: Tensor) -> Callable[[Tensor], Tensor]:
@@ -74,6 +73,13 @@ def _with_targets(
         features, train.labels, folds, fit, context.task, state.config.inverse_temperature
     )
     return loss_prediction.with_targets(state, train.keys, losses)
+
+
+def _features(network: StagedNetwork, examples: Examples) -> Tensor:
+    from core.training.loop import batches_of
+
+    with torch.no_grad():
+        return torch.cat([network.embed(batch.inputs) for batch in batches_of(examples, 32)])
 
 
 def head_fitted(

@@ -16,15 +16,19 @@ import torch
 from torch import Tensor, nn
 
 from core.contracts import Network, Progress, no_progress
-from core.fingerprint import fingerprint, torch_generator
+from core.errors import UserFacingError
+from core.fingerprint import fingerprint, sha256_of, torch_generator
 from core.layers.augmentsite import augmenting, has_site
 from core.methods._contract import Batch, FitContext, Method, frozen, modules_of, scope_of
 from core.methods._held import Held, held_by, moved, restored
 from core.training import _validation
+from core.training._below import freeze_below, with_still_statistics
 from core.training._run import RunFolder
 from core.training._steps import Stepper
 from core.training.augment import Augment, augmented
+from core.training.balance import balancing
 from core.training.examples import Examples
+from core.training.processes import any_of, fabric_of, meet_statistics
 from core.training.schedule import Schedule
 
 SAVE_SECONDS = 45.0  # between two checkpoints; the promise is 60
@@ -58,6 +62,7 @@ class Fitted:
     epochs: float
     seconds: float  # over all sittings
     best_epoch: int | None = None  # where early stopping chose it
+    leads: bool = True  # of several processes, the one that saves
 
 
 def fit(
@@ -67,42 +72,37 @@ def fit(
     fabric: Any = None,
     progress: Progress = no_progress,
     stop: Callable[[], bool] = lambda: False,
+    save_seconds: float = SAVE_SECONDS,
 ) -> Fitted:
     """Fit from the beginning, or from where the folder's last checkpoint is. ``stop`` is asked at every step."""
     fabric = fabric or fabric_of(wanted.schedule)
-    return _Loop(wanted, folder, fabric, progress, stop).run()
-
-
-def fabric_of(schedule: Schedule, device: str = "cpu", devices: int = 1, nodes: int = 1) -> Any:
-    """Lightning Fabric for a device as core.device names it; several processes meet after every backward pass."""
-    from lightning.fabric import Fabric
-
-    kind, _, number = device.partition(":")
-    several = devices * nodes > 1
-    return Fabric(
-        accelerator="gpu" if kind == "cuda" else kind,
-        devices=[int(number)] if number and not several else devices,
-        num_nodes=nodes,
-        strategy="ddp" if several else "auto",
-        precision="bf16-mixed" if schedule.precision == "bfloat16" else "32-true",
-    )
+    return _Loop(wanted, folder, fabric, progress, stop, save_seconds).run()
 
 
 class _Loop:
     def __init__(
-        self, wanted: Fit, folder: Path | None, fabric: Any, progress: Progress, stop: Callable[[], bool]
+        self,
+        wanted: Fit,
+        folder: Path | None,
+        fabric: Any,
+        progress: Progress,
+        stop: Callable[[], bool],
+        save_seconds: float,
     ) -> None:
-        self.wanted, self.fabric, self.progress, self.stop = wanted, fabric, progress, stop
+        if wanted.frozen_below:
+            wanted = replace(wanted, config=with_still_statistics(wanted.config))
+        self.wanted = wanted
+        self.fabric, self.progress, self.stop = fabric, progress, stop
+        self.save_seconds = save_seconds
         fabric.launch()
         self.leads = fabric.global_rank == 0
-        facts = (wanted.method.key, wanted.method.version, wanted.config, wanted.context, wanted.schedule)
-        identity = fingerprint(wanted.identity, *facts, wanted.augment, len(wanted.train))
-        self.folder = RunFolder(folder, identity) if folder is not None else None
-        self.taken = _items_a_step(wanted)
+        self.folder = RunFolder(folder, _identity_of(wanted)) if folder is not None else None
+        self.taken = _items_a_step(wanted, fabric.world_size)
         self.per_epoch = max(1, len(wanted.train) // self.taken)
         self.steps = self.per_epoch * wanted.schedule.epochs
         self.site = has_site(cast(nn.Module, wanted.network))
         self.best: tuple[float, int, Held] | None = None
+        self.judged = 0  # epochs whose validation is done
         self.before = 0.0  # seconds of earlier sittings
         self.state, self.stepper, self.step = self._begin()
         self.started = self.saved = self.logged = time.monotonic()
@@ -117,22 +117,26 @@ class _Loop:
             module.to(memory_format=torch.channels_last)
         state = moved(state, self.fabric.device)
         if wanted.frozen_below:
-            _freeze_below(state)
+            freeze_below(state)
         stepper = Stepper(state, wanted.schedule, self.steps, self.fabric)
         if resumed is None:
+            if self.folder is not None and self.leads:
+                self.folder.cut_log(0)  # of a fit that was not saved, or is done
             return state, stepper, 0
         position = resumed.position
         stepper.resume(resumed.optimiser, position["stepper"])
-        self.before = position["seconds"]
+        self.before, self.judged = position["seconds"], position["judged"]
         if resumed.best is not None:
             self.best = (position["best"][0], position["best"][1], resumed.best)
         if self.folder is not None and self.leads:
-            self.folder.cut_log(position["step"])
+            self.folder.cut_log(position["logged"])
         return state, stepper, position["step"]
 
     def run(self) -> Fitted:
         if self.wanted.method.single_pass:
             return self._gather()
+        if self.step and self.step == (self.judged + 1) * self.per_epoch:  # saved just before its validation
+            self._judge()
         while self.step < self.steps and not self._has_enough():
             self._epoch(self.step // self.per_epoch)
         state, chosen = self.state, None
@@ -143,21 +147,25 @@ class _Loop:
     def _epoch(self, epoch: int) -> None:
         order = self._order(epoch)
         while (place := self.step - epoch * self.per_epoch) < self.per_epoch:
-            if self.stop():
+            if any_of(self.fabric, self.stop()):
                 self._save()
                 raise KeyboardInterrupt
             rows = order[place * self.taken : (place + 1) * self.taken]
             self._update(rows, epoch)
             self.step += 1
-            now = time.monotonic()
-            if now - self.logged > LOG_SECONDS:
+            if time.monotonic() - self.logged > LOG_SECONDS:
                 self._log({"epoch": self.step / self.per_epoch, **self.stepper.parts})
             self.progress(self.step, self.steps, "train")
-            if now - self.saved > SAVE_SECONDS and self.step % self.per_epoch:
-                self._save()
-        self._validate(epoch + 1)
-        if time.monotonic() - self.saved > SAVE_SECONDS:
-            self._save()
+            self._save_in_time()
+        self._judge()
+
+    def _judge(self) -> None:
+        """Validation, whose outcome is saved too: a fit that ended before it is judged when it is resumed."""
+        self.stepper.refuse_lost_state()
+        meet_statistics(self.fabric, self.state)
+        self._validate(self.step // self.per_epoch)
+        self.judged += 1
+        self._save_in_time()
 
     def _update(self, rows: Tensor, epoch: int) -> None:
         wanted = self.wanted
@@ -189,27 +197,36 @@ class _Loop:
         generator = torch_generator("order", self.wanted.context.seed, epoch)
         if not self.wanted.schedule.balance:
             return torch.randperm(len(self.wanted.train), generator=generator)
-        weights = _balancing(self.wanted.train.labels)
+        weights = balancing(self.wanted.train.labels)
         return torch.multinomial(weights, len(weights), replacement=True, generator=generator)
 
     def _gather(self) -> Fitted:
         """One pass over all items in their order, for methods that gather statistics."""
-        for number, rows in enumerate(torch.arange(len(self.wanted.train)).split(_CHUNK)):
+        parts = torch.arange(len(self.wanted.train)).split(_CHUNK)
+        for number, rows in enumerate(parts[self.step :], start=self.step):
             batch = self._batch(self.wanted.train, rows, 0)
             generator = torch_generator("step", self.wanted.context.seed, number)
             self.state = self.wanted.method.update(self.state, batch, generator, self.stepper)
-            self.progress(min((number + 1) * _CHUNK, len(self.wanted.train)), len(self.wanted.train), "gather")
-        return self._done(self.state, None)
+            self.step += 1
+            self.progress(min(self.step * _CHUNK, len(self.wanted.train)), len(self.wanted.train), "gather")
+            if any_of(self.fabric, self.stop()):
+                self._save()
+                raise KeyboardInterrupt
+            self._save_in_time()
+        return replace(self._done(self.state, None), steps=0, epochs=1.0)
 
     def _validate(self, epoch: int) -> None:
-        measured = _validation.measure(self.wanted, self.state, self.fabric)
+        measured = _validation.measure(self.wanted, self.state, self.fabric) if self.leads else {}
+        if self.fabric.world_size > 1:
+            measured = self.fabric.broadcast(measured)
         self._log({"epoch": epoch, **self.stepper.parts, **{f"validation {k}": v for k, v in measured.items()}})
-        if not self.wanted.schedule.patience or not measured:
+        cost = _validation.cost(measured)
+        if not self.wanted.schedule.patience or cost is None:
             return
-        if self.best is None or measured["loss"] < self.best[0]:
+        if self.best is None or cost < self.best[0]:
             held = held_by(self.state)
             copies = {name: tensor.clone() for name, tensor in held.tensors.items()}
-            self.best = (measured["loss"], epoch, Held(copies, held.facts))
+            self.best = (cost, epoch, Held(copies, held.facts))
 
     def _has_enough(self) -> bool:
         patience, epoch = self.wanted.schedule.patience, self.step // self.per_epoch
@@ -223,12 +240,18 @@ class _Loop:
     def _seconds(self) -> float:
         return self.before + time.monotonic() - self.started
 
+    def _save_in_time(self) -> None:
+        if time.monotonic() - self.saved > self.save_seconds:
+            self._save()
+
     def _save(self) -> None:
         self.saved = time.monotonic()
         if self.folder is None or not self.leads:
             return
+        self.stepper.refuse_lost_state()
         tensors, facts = self.stepper.held()
-        position: dict[str, Any] = {"step": self.step, "seconds": self._seconds(), "stepper": facts}
+        position: dict[str, Any] = {"step": self.step, "judged": self.judged, "logged": self.folder.logged}
+        position |= {"seconds": self._seconds(), "stepper": facts}
         if self.best is not None:
             position["best"] = self.best[:2]
         self.folder.save(position, held_by(self.state), tensors, None if self.best is None else self.best[2])
@@ -236,44 +259,27 @@ class _Loop:
     def _done(self, state: Any, chosen: int | None) -> Fitted:
         state = frozen(self.wanted.method.finish(state))
         seconds = self._seconds()
-        return Fitted(state, self.step, self.step / self.per_epoch, seconds, chosen)
+        return Fitted(state, self.step, self.step / self.per_epoch, seconds, chosen, self.leads)
 
 
-def _items_a_step(wanted: Fit) -> int:
-    """Rows that a batch is made from: mixup makes one item of two."""
+def _identity_of(wanted: Fit) -> str:
+    """Of all that decides the outcome, so that only the same fit goes on from a checkpoint."""
+    facts = (wanted.method.key, wanted.method.version, wanted.config, wanted.context, wanted.schedule, wanted.augment)
+    examples = [part for part in (wanted.train, wanted.validation) if part is not None]
+    known = [sha256_of(tensor.numpy().tobytes()) for part in examples for tensor in (part.keys, part.labels)]
+    return fingerprint(wanted.identity, *facts, wanted.frozen_below, known)
+
+
+def _items_a_step(wanted: Fit, processes: int) -> int:
+    """Rows that a batch is made from: mixup makes one item of two, and every process has as many."""
     halves = wanted.augment.halves and scope_of(wanted.config) == "network"
-    return min(len(wanted.train), wanted.schedule.batch * (2 if halves else 1))
-
-
-def _freeze_below(state: Any) -> None:
-    """All but the heads of the networks; their running statistics are told to stay by the method's own setting."""
-    for module in modules_of(state):
-        head = getattr(module, "head", None)
-        if isinstance(head, nn.Module):
-            module.requires_grad_(False)
-            head.requires_grad_(True)
-
-
-def _balancing(labels: Tensor) -> Tensor:
-    """How often each item is drawn: as often as its (rarest) class is rare."""
-    if labels.ndim == 1:
-        return (1.0 / torch.bincount(labels).clamp(min=1))[labels]
-    rare = 1.0 / labels.sum(dim=0).clamp(min=1)
-    return (labels * rare).amax(dim=1).clamp(min=float(rare.min()))
-
-
-def class_weights(labels: Tensor, classes: int) -> tuple[float, ...]:
-    """A weight a class, inverse to its share; their mean over the items is 1."""
-    counts = torch.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(dim=0)
-    weights = torch.where(counts > 0, len(labels) / (counts.clamp(min=1) * (counts > 0).sum()), 0.0)
-    return tuple(weights.tolist())
-
-
-def weighed(context: FitContext, labels: Tensor, schedule: Schedule) -> FitContext:
-    """The context with class weights where the schedule asks for them."""
-    if not schedule.class_weights:
-        return context
-    return replace(context, class_weights=class_weights(labels, context.classes))
+    most = min(len(wanted.train), wanted.schedule.batch * (2 if halves else 1))
+    if most < processes:
+        raise UserFacingError(
+            f"{processes} processes cannot share batches of {most}; use fewer of them, or larger batches.",
+            code="setting",
+        )
+    return most - most % processes
 
 
 def batches_of(examples: Examples, size: int, device: str = "cpu") -> Iterator[Batch]:

@@ -86,7 +86,7 @@ def prepare(
             f"None of the {len(dataset.items):,} items of {dataset.title} could be read: {problems[0].reason}",
             code="nothing-read",
         )
-    inputs = _inputs(np.load(folder / _FILE, mmap_mode="r"), network)
+    inputs = _inputs(np.load(folder / _FILE, mmap_mode="r")[: len(items)], network)
     keys = keys_of_items(tuple(told["sha256"]))
     examples = Examples(inputs, labels_of(dataset, items, task), keys, tuple(item.id for item in items))
     return PreparedSet(examples, items, problems, mark)

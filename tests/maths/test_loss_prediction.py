@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from core.contracts import Task
+from core.errors import UserFacingError
 from core.methods import loss_prediction
 from core.methods._contract import Batch, FitContext, parameters_of
 from core.methods._losses import item_losses
@@ -94,7 +95,7 @@ def test_a_tie_asks_for_less_doubt_in_the_first_and_a_leeway_for_nothing() -> No
 
 
 def test_an_odd_batch_is_refused_for_pairs_only() -> None:
-    with pytest.raises(ValueError, match="pairs"):
+    with pytest.raises(UserFacingError, match="pairs"):
         updated(started(), batch_of(items=7))
     updated(started(loss="squared"), batch_of(items=7))
 
