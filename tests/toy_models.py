@@ -24,7 +24,7 @@ from core.training.prepared import PreparedSet, prepare, rows_where
 from core.training.schedule import Schedule
 
 START = Start("toy", {"kind": "image", "hidden": 16})
-NORMALISED = Start("resnet32")  # for what the other has not
+NORMALISED = Start("resnet32", {"blocks": 1, "width": 4})  # has what Bayesian normalisation needs
 ASPECTS = ("even", "large", "round")  # of a digit
 
 
@@ -84,7 +84,9 @@ def trained(
     features = features_of(network, examples)
     read = examples if scope == "network" else examples.with_inputs(InMemory(features))
     context = FitContext(dataset.task, len(dataset.classes), len(examples), 0)
-    wanted = Fit(method, config, network, context, read, Schedule(epochs=epochs, rate=1e-2), Augment(), None, identity="")
+    wanted = Fit(
+        method, config, network, context, read, Schedule(epochs=epochs, rate=1e-2), Augment(), None, identity=""
+    )
     state = fit(wanted).state
     data = TrainedOn(
         dataset.key,

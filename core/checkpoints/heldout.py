@@ -1,7 +1,7 @@
 """What a model said of items that it never trained on, small enough to come with it.
 
-A clone without the data shows real curves, neighbours and examples from it. Probabilities, draws and features are in
-float16, doubts in float32 so that items keep their order.
+A clone without the data shows real curves, neighbours and examples from it. Draws, features and the probabilities of
+a softmax are in float16; doubts are in float32, so that items keep their order.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Heldout:
             "told": _bytes(json.dumps(told)),
             "ids": _bytes("\n".join(id_.replace("\n", " ") for id_ in given.ids)),
             "labels": self.labels.astype(np.int32 if self.labels.ndim == 1 else np.uint8),
-            "probs": _half(given.probs),
+            "probs": _decided(given.probs, given.task),
         }
         found |= {f"doubt.{name}": values.astype(np.float32) for name, values in given.doubts.items()}
         if self.groups is not None:
@@ -94,7 +94,8 @@ def held_out(
     if right is None and given.features is not None and labels.ndim == 1:
         right = hits(given.features, labels, None if groups is None else groups.tolist()).correct
     doubts = {name: values for name, values in given.doubts.items() if np.isfinite(values).all()}
-    each = 2 * given.probs[0].size * (1 + (truth is not None)) + 4 * len(doubts) + labels[0].nbytes + 16
+    each = given.probs[0].size * (4 if given.task == "multilabel" else 2) + 4 * len(doubts) + labels[0].nbytes + 16
+    each += 0 if truth is None else 2 * truth.shape[1]
     each += max(len(id_.encode()) for id_ in given.ids)
     rows = kept_rows(len(given), int(_NEEDED * BUDGET) // each)
     left = BUDGET - _MARGIN - each * len(rows)
@@ -218,8 +219,9 @@ def _projected(features: np.ndarray, density: Density | None) -> tuple[np.ndarra
     """Along the density's directions, which a reader has too; without one along those that keep cosines best."""
     if density is not None:
         return (features - density.centre.float().numpy()) @ density.basis.float().numpy(), "density"
-    rows = np.linalg.svd(features, full_matrices=False)[2]
-    return features @ rows[:_WIDEST].T, "own"
+    wide = features.astype(np.float64)
+    directions = np.linalg.eigh(wide.T @ wide)[1][:, : -_WIDEST - 1 : -1]
+    return wide @ directions, "own"
 
 
 def _half(values: np.ndarray) -> np.ndarray:
@@ -227,5 +229,15 @@ def _half(values: np.ndarray) -> np.ndarray:
     return np.clip(values, -most, most).astype(np.float16)
 
 
+def _decided(probs: np.ndarray, task: Task) -> np.ndarray:
+    """In float16, with each answer kept where rounding made a tie; in float32 where items are ranked by class."""
+    if task == "multilabel":
+        return probs.astype(np.float32)
+    half = _half(probs)
+    lost = np.flatnonzero(half.argmax(axis=1) != probs.argmax(axis=1))
+    half[lost, probs[lost].argmax(axis=1)] = np.nextafter(half[lost].max(axis=1), np.float16(1))
+    return half
+
+
 def _bytes(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode(), np.uint8).copy()

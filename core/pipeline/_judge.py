@@ -7,7 +7,7 @@ items with any wrong one, and retention is the mean average precision of what is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from core.fingerprint import numpy_generator
 from core.metrics import reliability, retention, scoring, selective
 from core.metrics.arrays import float64
 from core.metrics.bootstrap import bootstrap
-from core.metrics.figure import Figure
+from core.metrics.figure import Figure, Undefined
 from core.metrics.ood import Detection
 from core.metrics.ranks import auroc, spearman
 from core.metrics.retention import Curve
@@ -179,9 +179,13 @@ def _case_of(given: Answers, labels: np.ndarray, groups: Sequence[Any] | None, f
         found = hits(given.features, labels, groups)
     elif not why_not:
         why_not = "features of these items were not stored"
+    nothing = _Case(given.task, given.probs, None, np.zeros(0), found, foreign, why_not)
     if foreign:
-        return _Case(given.task, given.probs, None, np.zeros(0), found, foreign, why_not)
-    return _Case(given.task, given.probs, labels, scoring.errors(given.probs, labels), found, "", why_not)
+        return nothing
+    try:
+        return replace(nothing, labels=labels, errors=scoring.errors(given.probs, labels))
+    except Undefined as reason:
+        return replace(nothing, why=str(reason))
 
 
 def _statistics(case: _Case) -> dict[str, Callable[[np.ndarray, np.ndarray], Figure]]:
