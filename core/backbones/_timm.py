@@ -50,12 +50,22 @@ def create(name: str, classes: int, generator: torch.Generator | None, **options
     """timm's model with weights from the generator; without one they are NaN, to be filled."""
     import timm
 
-    if not timm.is_model(name):
+    if not is_known(name):
         near = timm.list_models(f"{name[:6]}*")[:5]
         hint = f" Near it: {', '.join(near)}." if near else ""
         raise UserFacingError(f"timm has no model called {name[:60]!r}.{hint}", code="unknown-key")
     with undrawn() if generator is None else drawn_from(generator):
         return timm.create_model(name, pretrained=False, num_classes=classes, **options)
+
+
+def is_known(name: str) -> bool:
+    """A model of timm, and if a tag says which of its published weights, one of its tags."""
+    import timm
+
+    try:
+        return timm.is_model(name) and (timm.get_pretrained_cfg(name) is not None or "." not in name)
+    except RuntimeError:  # how timm answers a tag it does not know
+        return False
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], generator: torch.Generator) -> None:

@@ -138,8 +138,10 @@ def _of_hub(key: str) -> Known:
     """Weights that timm publishes; their names and places are timm's."""
     import timm
 
+    from core.backbones._timm import is_known
+
     name = key.removeprefix(_HUB)
-    told = timm.get_pretrained_cfg(name) if timm.is_model(name.split(".")[0]) else None
+    told = timm.get_pretrained_cfg(name) if is_known(name) else None
     if told is None or not told.hf_hub_id:
         raise UserFacingError(f"timm publishes no weights called {name[:60]!r}.", code="unknown-key")
     return Known(
