@@ -136,7 +136,8 @@ def mean_of(values: list[float]) -> Mean:
 
 
 def report(found: Plane | Study) -> dict[str, Any]:
-    """JSON: every method's figures as means over the seeds, and how they differ from the single network's."""
+    """JSON: every method's figures as means over the seeds, and what it has less, seed by seed, of three others:
+    the network before it saw B, the single network, and Dropsembles without an anchor."""
     whole = _study_of(found)
     first = whole.planes[0]
     return {
@@ -169,7 +170,13 @@ def lines(found: Plane | Study) -> tuple[str, ...]:
         cells = "".join(f"{_cell(whole.mean(result.key, figure)):>15}" for figure in FIGURES)
         told.append(f"{result.title:<26}{cells}{_seconds(whole, result.key):>9.1f}")
     strengths = ", ".join(f"{plane.chosen:g}" for plane in whole.planes)
-    told += ["", f"Chosen strength of the anchor: {strengths}, on {config.validation} further points of B."]
+    edge = max(config.strengths) in {plane.chosen for plane in whole.planes}
+    told += [
+        "",
+        "Seconds are those of learning A and then B; Dropsembles' are those of one strength, without the search.",
+        f"Chosen strength of the anchor: {strengths}, on {config.validation} further points of B"
+        + (" (the largest that was tried: a stronger one might be better)." if edge else "."),
+    ]
     return tuple(told)
 
 
@@ -182,6 +189,7 @@ def _row(whole: Study, result: Result) -> dict[str, Any]:
         return {name: to_json(whole.mean(result.key, name, less)) for name in FIGURES}
 
     chosen = result.key == "dropsembles"
+    known = {each.key for each in whole.planes[0].results}
     return {
         "key": result.key,
         "title": result.title,
@@ -190,7 +198,7 @@ def _row(whole: Study, result: Result) -> dict[str, Any]:
         "seconds": _seconds(whole, result.key),
         "later_seconds": _average(whole, lambda plane: plane.result(result.key).later_seconds),
         "figures": told(None),
-        "less_single": told("single"),
+        "less": {key: told(key) for key in ("before", "single", "dropsembles 0") if key in known},
     }
 
 

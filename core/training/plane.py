@@ -56,7 +56,6 @@ __all__ = [
     "study",
 ]
 
-_ROWS = 16_384  # (draw, point) pairs in one pass: a row is 64 numbers
 _MARGIN = 0.75  # of the pictures, around both worlds
 
 
@@ -203,7 +202,7 @@ class _Run:
         asked = examples_of(self.all)
         inputs = asked.inputs.take(torch.arange(len(asked)), 0)
         draws = self.config.draws if method is mc_dropout.METHOD else method.own_draws(fitted.state.config)
-        answer = method.predict(fitted.state, inputs, asked.keys, draws=draws, seed=self.seed, rows=_ROWS)
+        answer = method.predict(fitted.state, inputs, asked.keys, draws=draws, seed=self.seed)
         return self._judged(key, title, answer, before, fitted.seconds, strength)
 
     def _truth(self) -> Result:
@@ -221,7 +220,7 @@ class _Run:
         scores = {name: scores_of(parts[name], self.asked[name].labels) for name in ("a", "b", "validation")}
         doubt = decompose(Predictive(answer.probs[:, int(ends[-1]) :]))
         shape = (self.config.side, self.config.side)
-        picture = Uncertainty(*(part.reshape(shape) for part in (doubt.total, doubt.aleatoric, doubt.epistemic)))
+        total, aleatoric, epistemic = (part.reshape(shape) for part in (doubt.total, doubt.aleatoric, doubt.epistemic))
         return Result(
             key,
             title,
@@ -233,7 +232,7 @@ class _Run:
             seconds,
             len(answer.probs),
             parts["grid"][:, 1].reshape(shape),
-            picture,
+            Uncertainty(total, aleatoric, epistemic),
         )
 
     def _drawing(self, purpose: str) -> np.random.Generator:

@@ -189,7 +189,7 @@ def test_members_disagree_and_a_single_network_cannot(three: plane.Study) -> Non
 
 def test_an_anchor_forgets_less_of_a(three: plane.Study) -> None:
     held = three.mean("dropsembles 10000", "a.nll", less="dropsembles 0")
-    assert held.value < -0.05
+    assert held.value < -0.03  # six seeds: -0.083, each below -0.028
     assert three.mean("dropsembles 10000", "a.accuracy", less="dropsembles 0").value >= 0.0
 
 
@@ -240,7 +240,9 @@ def test_reports_are_json_and_tables_name_every_method(three: plane.Study) -> No
     assert told["seeds"] == [0, 1, 2]
     row = next(row for row in told["results"] if row["key"] == "mc_dropout")
     assert row["figures"]["b.nll"]["value"] == pytest.approx(three.mean("mc_dropout", "b.nll").value)
-    assert row["less_single"]["b.nll"]["low"] < row["less_single"]["b.nll"]["high"]
+    less = row["less"]["single"]["b.nll"]
+    assert less["value"] == pytest.approx(three.mean("mc_dropout", "b.nll").value - three.mean("single", "b.nll").value)
+    assert less["low"] < less["value"] < less["high"]
     text = "\n".join(plane.lines(three))
     for result in three.planes[0].results:
         assert result.title in text
