@@ -112,7 +112,7 @@ def held_out(items: Sequence[Item], per_class: int, seed: int) -> tuple[Item, ..
     for label, found in by_label.items():
         if len(found) <= per_class:
             raise DataError(
-                f"Class {label} has {len(found):,} items, and {per_class:,} of each were to be held out; hold out fewer.",
+                f"Class {label} has {len(found):,} items and {per_class:,} of each should be held out; hold out fewer.",
                 code="few-items",
             )
         chosen |= {item.id for item in sorted(found, key=lambda item: seed_of("held", seed, item.id))[:per_class]}
