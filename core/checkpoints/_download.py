@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import shutil
@@ -25,7 +24,8 @@ _STEPS = 20  # progress messages a download
 def download(known: Known, target: Path, progress: Progress) -> None:
     """``target`` from the publisher. What arrived of it before is kept and asked for no more."""
     assert known.url is not None
-    part, tag = target.with_name(target.name + PART), target.with_name(target.name + ".etag")
+    part = target.with_name(target.name + PART)
+    tag = _tag(part)
     if shutil.disk_usage(target.parent).free < known.size:
         raise UserFacingError(
             f"The disk has no room for {known.title} ({known.size / 1e6:,.0f} MB); make room.", code="disk-full"
@@ -35,7 +35,7 @@ def download(known: Known, target: Path, progress: Progress) -> None:
     if begun:
         headers |= {"Range": f"bytes={begun}-", "If-Range": tag.read_text()}
     try:
-        with _opened(known, headers) as answer:
+        with _opened(known, headers, part) as answer:
             goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
             if (etag := answer.headers.get("ETag")) and not etag.startswith("W/"):
                 tag.write_text(etag)
@@ -46,15 +46,29 @@ def download(known: Known, target: Path, progress: Progress) -> None:
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise _broken(known, part) from error
     _check(known, part)
-    tag.unlink(missing_ok=True)
     part.replace(target)
+    tag.unlink(missing_ok=True)
 
 
-def _opened(known: Known, headers: dict[str, str]) -> Any:
+def _tag(part: Path) -> Path:
+    """Where the server's name of the version that ``part`` is of is kept."""
+    return part.with_name(part.name + ".etag")
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _tag(part).unlink(missing_ok=True)
+
+
+def _opened(known: Known, headers: dict[str, str], part: Path) -> Any:
     request = urllib.request.Request(known.url or "", headers=headers)
     try:
         return urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and "Range" in headers:
+            _forget(part)  # nothing is left to ask for: what is here was whole, or is of another version
+            return _opened(known, {"Accept-Encoding": "identity"}, part)
         raise UserFacingError(
             f"The publisher's server answered {error.code} when asked for {known.title}; try again later, or "
             f"give a copy with --from.",
@@ -102,8 +116,7 @@ def _check(known: Known, part: Path) -> None:
     kind, expected = known.checksum
     found = sha256_of_file(part) if kind == "sha256" else md5_of_file(part)
     if found != expected:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
+        _forget(part)
         raise UserFacingError(
             f"{known.title} arrived with {kind} {found} where {expected} is published; the file was removed. "
             "Try again, or give a copy with --from.",
