@@ -68,12 +68,13 @@ def trained(
     validation_fold: int | None = None,
     parts: dict[str, dict[str, Tensor]] | None = None,
     epochs: int = 4,
+    start: Start | None = None,
     **options: Any,
 ) -> tuple[Model, PreparedSet]:
     """Saved among the user's own models. By folds where a test fold is named, else by the set's splits."""
     method = registry.pick("core.methods", "METHOD", key)
     config = method.Config(scope=scope, **options)
-    start = NORMALISED if key == "abnn" else START
+    start = start or (NORMALISED if key == "abnn" else START)
     network = network_of(start, len(dataset.classes), settings)
     prepared = prepare(dataset, network, settings, dataset.task)
     aside = {test_fold, validation_fold}
@@ -88,15 +89,6 @@ def trained(
         method, config, network, context, read, Schedule(epochs=epochs, rate=1e-2), Augment(), None, identity=""
     )
     state = fit(wanted).state
-    data = TrainedOn(
-        dataset.key,
-        dataset.title,
-        dataset.licence,
-        prepared.fingerprint,
-        test_fold=test_fold,
-        validation_fold=validation_fold,
-        train_folds=() if test_fold is None else tuple(sorted({i.fold for i in dataset.items if i.fold} - aside)),
-    )
     card = Card(
         name=name or f"toy-{key.replace('_', '-')}-{scope}",
         kind="image",
@@ -113,11 +105,24 @@ def trained(
         params=1234,
         macs=5678,
         trained_on=dataset.title,
-        data=data,
+        data=_told(dataset, prepared, test_fold, validation_fold),
     )
     model = Model(card, network, method, state, density.fitted(features, examples.labels))
     written = {seen.PART: seen.tensors(examples.keys)} | (parts or {})
     return replace(model, card=save_model(settings.models / card.name, model, written)), prepared
+
+
+def _told(dataset: Dataset, prepared: PreparedSet, test_fold: int | None, validation_fold: int | None) -> TrainedOn:
+    folds = {item.fold for item in dataset.items if item.fold is not None} - {test_fold, validation_fold}
+    return TrainedOn(
+        dataset.key,
+        dataset.title,
+        dataset.licence,
+        prepared.fingerprint,
+        test_fold=test_fold,
+        validation_fold=validation_fold,
+        train_folds=() if test_fold is None else tuple(sorted(folds)),
+    )
 
 
 def features_of(network: Any, examples: Examples) -> Tensor:

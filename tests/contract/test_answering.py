@@ -15,9 +15,10 @@ from core.errors import DataError
 from core.metrics.uncertainty import decompose, max_softmax
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
-from tests.toy_models import few_digits, part_of, trained
+from tests.toy_models import NORMALISED, few_digits, part_of, trained
 
 DRAWS = 6
+CASES = ("mc_dropout-head", "flipout-network", "knn-head", "deterministic-network")  # the last in all its layers
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +30,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 Case = tuple[Model, Examples, Predictive]
 
 
-@pytest.fixture(scope="module", params=["mc_dropout-head", "flipout-network", "knn-head", "loss_prediction-network"])
+@pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest, here: Settings) -> Case:
     """A model, items, and what its method says of all of them at once."""
     key, _, scope = request.param.rpartition("-")
-    model, prepared = trained(few_digits(here, 12), here, key, scope, epochs=1)
+    start = NORMALISED if key == "deterministic" else None
+    model, prepared = trained(few_digits(here, 12), here, key, scope, epochs=1, start=start)
     examples, _ = part_of(prepared, "test")
     inputs = examples.inputs.take(torch.arange(len(examples)), 0)
     if scope == "head":
@@ -76,6 +78,8 @@ def test_features_enter_the_head_without_noise(case: Case) -> None:
     inputs = examples.inputs.take(torch.arange(len(examples)), 0)
     network = model.state.model if model.card.scope == "network" else model.network
     np.testing.assert_allclose(given.features, network.embed(inputs).numpy(), atol=1e-5)
+    if model.card.method == "deterministic":
+        assert np.abs(given.features - model.network.embed(inputs).numpy()).max() > 1e-2  # not what it began with
     assert given.features.dtype == np.float32
     read = examples if model.card.scope == "network" else examples.with_inputs(InMemory(torch.tensor(given.features)))
     torch.testing.assert_close(features_of(model, read), torch.from_numpy(given.features))

@@ -28,7 +28,7 @@ CURVES = {"total", "aleatoric", "epistemic", "score", "max_softmax", "random", "
 QUICK = Wanted(samples=4, resamples=10)
 METHODS = registry.discover("core.methods", "METHOD")
 CASES = [(key, scope) for key, method in METHODS.items() for scope in method.scopes]
-OPTIONS: dict[str, dict[str, int]] = {"dropsembles": {"members": 2}, "ensemble": {"members": 2}, "abnn": {"members": 2}}
+OPTIONS: dict[str, dict[str, Any]] = {"dropsembles": {"members": 2}, "ensemble": {"members": 2}, "abnn": {"members": 2}}
 
 
 @pytest.fixture(scope="module")

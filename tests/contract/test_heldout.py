@@ -121,9 +121,10 @@ def test_everything_comes_back() -> None:
     assert given.kept is not None
     np.testing.assert_allclose(found.answers.kept.answer.probs, given.kept.answer.probs, atol=1e-3)
     assert given.features is not None
+    assert found.features is not None
     np.testing.assert_allclose(found.features, given.features, atol=4e-3)
     assert found.truth is not None
-    np.testing.assert_allclose(found.truth[1], truth.probs)
+    np.testing.assert_allclose(found.truth[1], (0.5, 0.25, 0.25))
     assert np.isnan(found.truth[0]).all()
 
 
@@ -176,6 +177,7 @@ def test_wide_features_lie_along_the_density_that_a_reader_has() -> None:
     found = again(held_out(replace(given, kept=None), labels, density=law))
     assert found.basis == "density"
     want = (torch.from_numpy(given.features).double() - law.centre) @ law.basis
+    assert found.features is not None
     np.testing.assert_allclose(found.features, want.numpy(), atol=1e-2)
     assert found.answers.features is None  # retrieval was judged before they were shortened
     right = judge(given, labels, resamples=2).figures["r_at_1"]
