@@ -179,6 +179,17 @@ def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tens
     return card
 
 
+def as_stored(model: Model, half: bool) -> Model:
+    """The model with its numbers rounded as ``save_model`` rounds them, so that what is judged is what is kept."""
+    held = held_by(model.state)
+    rounded = {path: _rounded(tensor, half) for path, tensor in held.tensors.items()}
+    return replace(model, state=restored(model.state, Held(rounded, held.facts)))
+
+
+def _rounded(tensor: Tensor, half: bool) -> Tensor:
+    return torch.from_numpy(_array(tensor, half)).to(tensor.dtype)
+
+
 def _stored(artifact: artifacts.Artifact) -> Path | None:
     """The file of a foreign network, checked against the card before it is read."""
     if "network" not in artifact.files:

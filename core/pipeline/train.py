@@ -21,7 +21,7 @@ from core.checkpoints import density
 from core.checkpoints.card import Card, Cost, Start, TrainedOn
 from core.checkpoints.saved import Model, network_of, places, save_model
 from core.configs import to_json, with_settings
-from core.contracts import Dataset, Progress, no_progress
+from core.contracts import Dataset, DatasetSpec, Progress, no_progress
 from core.data import open_source
 from core.errors import UserFacingError
 from core.fingerprint import fingerprint
@@ -69,6 +69,10 @@ def ready(
 ) -> Ready:
     """Everything before the first update. What was read and computed before is found again."""
     refuse_odd(plan)
+    if plan.data in registry.keys("core.data") and copy is None:
+        spec: DatasetSpec = registry.pick("core.data", "DATASET", plan.data)
+        if spec.prepare is not None:
+            spec.prepare(settings, progress)  # once; reading would render every item anew
     dataset = narrowed(open_source(plan.data, settings, copy), plan.division.classes)
     sides = divided(dataset, plan.division)
     method: Method[Any, Any] = registry.pick("core.methods", "METHOD", plan.method)

@@ -1,0 +1,102 @@
+"""python -m core train: fit a model by a recipe, judge it on what was held out, and keep it with its card."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.cli import Command, Outcome, report
+from core.errors import UserFacingError
+from core.settings import Settings
+
+_TOY = "dropsembles-toy"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", nargs="?", help="a recipe's key; without one, all are listed")
+    parser.add_argument("--name", help="of the model; the recipe's key by default")
+    parser.add_argument("--data", metavar="SOURCE", help="other data: a key, folder, manifest or .zip")
+    parser.add_argument("--copy", type=Path, metavar="PATH", help="where a published set lies on this machine")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable")
+    parser.add_argument("--resume", action="store_true", help="go on where this name was stopped (done by itself)")
+    parser.add_argument("--again", action="store_true", help="forget what was begun under this name")
+    parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--devices", type=int, default=1, help="processes on one machine")
+    parser.add_argument("--nodes", type=int, default=1, help="machines")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads; all by default")
+    parser.add_argument("--ship", action="store_true", help="keep it among the models that come with the app")
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
+    if options.recipe is None:
+        return _listed()
+    if options.recipe == _TOY:
+        return _toy()
+    import shutil
+
+    from core.device import choose, settle_process
+    from core.pipeline.keep import keep
+    from core.pipeline.train import train
+    from core.training.plan import plan_of
+    from core.training.recipes import pick
+
+    settle_process(options.threads)
+    given = (*([f"data={options.data}"] if options.data else []), *options.set)
+    plan = plan_of(pick(options.recipe), tuple(given))
+    name = options.name or options.recipe
+    if options.again:
+        shutil.rmtree(settings.runs / name, ignore_errors=True)
+    device = choose(options.device or settings.device).key
+    trained = train(
+        plan,
+        name,
+        settings,
+        device=device,
+        devices=options.devices,
+        nodes=options.nodes,
+        copy=options.copy,
+        progress=report,
+    )
+    command = _command(options, name)
+    card = keep(trained, settings, command=command, shipped=options.ship, progress=report)
+    return Outcome({"model": name, "card": card.to_json()}, _told(card))
+
+
+def _command(options: argparse.Namespace, name: str) -> str:
+    """The one line that makes this model again."""
+    words = ["python -m core train", options.recipe, f"--name {name}"]
+    words += [f"--data {options.data}"] if options.data else []
+    words += [f"--set {setting}" for setting in options.set]
+    return " ".join([*words, *(["--ship"] if options.ship else [])])
+
+
+def _told(card: Any) -> tuple[str, ...]:
+    lines = [f"{card.name}: {card.method} on {card.backbone}, {card.cost.seconds:.0f} s of training."]
+    for key, figure in card.metrics.items():
+        if figure.get("value") is not None:
+            between = f" [{figure['low']:.3f}, {figure['high']:.3f}]" if figure.get("low") is not None else ""
+            lines.append(f"  {key:<12} {figure['value']:.3f}{between}")
+    return tuple(lines)
+
+
+def _listed() -> Outcome:
+    from core.training.recipes import recipes
+
+    found = recipes()
+    rows = [{"key": r.key, "title": r.title, "source": r.source, "summary": r.summary} for r in found.values()]
+    lines = [f"{r.key:<18} {r.title}: {r.summary}" for r in found.values()]
+    return Outcome({"recipes": rows}, tuple(lines))
+
+
+def _toy() -> Outcome:
+    from core.training import plane
+
+    try:
+        result = plane.run(0)
+    except ValueError as error:
+        raise UserFacingError(str(error), code="setting") from error
+    return Outcome(plane.report(result), plane.lines(result))
+
+
+COMMAND = Command("train", "fit a model by a recipe; without one, list the recipes", _arguments, _run)

@@ -1,0 +1,83 @@
+"""What a trained model says of what was held out, judged and calibrated, and all of it in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from core.checkpoints import calibrated, heldout, seen
+from core.checkpoints.answering import Answers, answers
+from core.checkpoints.card import Card
+from core.checkpoints.saved import Model, as_stored, places, save_model
+from core.contracts import Item, Progress, no_progress
+from core.pipeline._judge import Evaluation, judge
+from core.pipeline.train import Trained
+from core.settings import Settings
+from core.training.examples import Examples
+
+_KEPT = 400  # items whose draws are stored
+
+
+def keep(
+    trained: Trained,
+    settings: Settings,
+    *,
+    command: str = "",
+    shipped: bool = False,
+    calibration: tuple[Answers, Any, str] | None = None,
+    progress: Progress = no_progress,
+) -> Card:
+    """Save a model with its card, among the user's own models or among those that come with the app.
+
+    ``calibration`` is what temperature, thresholds and percentiles are fitted to, with a note: out-of-fold answers.
+    Without it they are fitted to the validation items, and without such items they are missing, which the card says.
+    """
+    found = trained.ready
+    model = as_stored(trained.model, found.plan.half)
+    parts: dict[str, Mapping[str, Tensor]] = {}
+    card = replace(model.card, command=command)
+    sides = found.examples
+    known = [sides[name].keys for name in ("train", "validation") if name in sides]
+    parts[seen.PART] = seen.tensors(*known)
+    if calibration is None and "validation" in sides:
+        said = _answers(model, sides["validation"], progress)
+        calibration = said, sides["validation"].labels.numpy(), "the validation items"
+    if calibration is not None:
+        facts = calibrated.facts(calibration[0], calibration[1])
+        card = replace(card, posthoc={**facts, "of": calibration[2]})
+    if "test" in sides:
+        items = _items(found.prepared.items, sides["test"])
+        said = _answers(model, sides["test"], progress)
+        labels = sides["test"].labels.numpy()
+        kept = heldout.held_out(said, labels, items=items, density=model.density)
+        parts[heldout.PART] = kept.tensors()
+        groups = [item.group or item.id for item in items]
+        card = replace(card, metrics=metrics_of(judge(said, labels, None, groups)))
+    own, ours = places(settings)
+    folder: Path = (ours if shipped else own) / model.name
+    return save_model(folder, replace(model, card=card), parts, half=found.plan.half)
+
+
+def metrics_of(found: Evaluation) -> dict[str, Any]:
+    """The card's figures with their intervals; one without a value says why."""
+    told: dict[str, Any] = {"n": {"value": found.n}, "measure": {"name": found.measure}}
+    for key, figure in found.figures.items():
+        low, high = found.intervals.get(key, (None, None))
+        told[key] = {"value": figure.value, "low": low, "high": high}
+        if figure.value is None:
+            told[key] = {"value": None, "reason": figure.reason}
+    return told
+
+
+def _answers(model: Model, examples: Examples, progress: Progress) -> Answers:
+    return answers(model, examples, keep=_KEPT, embedded=model.card.scope == "head", progress=progress)
+
+
+def _items(items: tuple[Item, ...], examples: Examples) -> tuple[Item, ...]:
+    """The items of some examples, in their order."""
+    by_id = {item.id: item for item in items}
+    return tuple(by_id[id_] for id_ in examples.ids)
