@@ -197,6 +197,7 @@ def test_nobody_knows_more_than_the_truth_and_who_learned_a_is_near_it(three: pl
     for key in ("before", "single", "mc_dropout", "dropsembles", "ensemble"):
         assert three.mean(key, "a.nll", less="truth").value > 0.0
         assert three.mean(key, "b.nll", less="truth").value > 0.0
+        assert three.mean(key, "a.accuracy").value > 0.9  # who saw B alone does not know A
     assert three.mean("before", "a.nll", less="truth").value < 0.1
     assert three.mean("before", "b.nll", less="before").value == 0.0
     assert three.mean("single", "b.accuracy", less="before").value > 0.0  # B's points are worth learning
