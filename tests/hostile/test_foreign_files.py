@@ -237,6 +237,17 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
     assert refusal(path).code == "too-large"
 
 
+@pytest.mark.parametrize("place", [0, 7, 15])
+def test_one_changed_byte_of_a_tensor_is_noticed(tmp_path: Path, place: int) -> None:
+    pickled, record = forge.one_storage(4, 4, (4,), (1,))
+    path = forge.in_zip(tmp_path / "x.pth", pickled, {"data/0": record})
+    assert taken(path).by_name["weight"].tolist() == [0, 1, 2, 3]
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(record) + place] ^= 1
+    path.write_bytes(raw)
+    assert refusal(path).code == "damaged"
+
+
 def test_compressed_or_doubled_zips_are_refused(tmp_path: Path) -> None:
     pickled, record = forge.one_storage(4, 4, (4,), (1,))
     assert "compressed" in str(refusal(forge.in_zip(tmp_path / "x.pth", pickled, {"data/0": record}, compress=True)))

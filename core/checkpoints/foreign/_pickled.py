@@ -34,7 +34,7 @@ _TORCH = {
 _FORBIDDEN = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
 _OLDEST = (2, 10)  # torch before it had holes in weights_only (CVE-2025-32434, CVE-2026-24747)
 _MAX_PICKLE = 64 << 20  # bytes of instructions; tensors are not among them
-_MAX_STEPS = 2_000_000
+_MAX_STEPS = 4_000_000
 _LEGACY_PICKLES = 5  # magic number, protocol, system, the object, storage keys
 
 
