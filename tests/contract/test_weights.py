@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from core.backbones import efficientnet_lite
 from core.checkpoints import _known, weights
 from core.checkpoints._known import Known, Wheel
 from core.errors import UserFacingError
@@ -220,7 +221,18 @@ def test_every_entry_of_the_table_says_how_it_is_got_and_checked() -> None:
     keys = [known.key for known in _known.KNOWN]
     assert len(set(keys)) == len(keys)
     for known in _known.KNOWN:
-        assert (known.url is not None) + (known.wheel is not None) + (known.page is not None) == 1, known.key
+        assert (known.url is not None) + (known.wheel is not None) + (known.page is not None) + known.installed == 1, (
+            known.key
+        )
         assert known.url is None or known.url.startswith("https://")
         assert known.checksum is not None or known.page is not None, known.key
         assert all(len(found) in (32, 64) for found in (known.sha256, known.md5) if found is not None)
+
+
+def test_what_comes_with_a_package_is_here_and_verified(settings: Settings) -> None:
+    found = weights.fetch("efficientnet-lite0", settings)
+    assert found.original is not None
+    assert [(entry.known.key, verdict) for entry, verdict in weights.verify(settings)] == [("efficientnet-lite0", "ok")]
+    assert found.sha256 == efficientnet_lite.SHA256
+    assert found.original.stat().st_size == found.known.size
+    assert not settings.home.exists()
