@@ -39,7 +39,8 @@ NO_SCORE = "this method gives no score of its own"
 class Outside:
     """How well doubt tells a data set from another."""
 
-    data: str  # the other set
+    data: str  # the other set, as in Evaluation
+    title: str
     measure: str
     detection: Detection
     measures: Mapping[str, Detection]
@@ -60,7 +61,8 @@ class Evaluation:
     score_name: str | None = None
     draws: int = 1
     model: str = ""
-    data: str = ""
+    data: str = ""  # a key; a title where the key is no name, as for folders
+    title: str = ""
     ood: Outside | None = None
     params: int | None = None
     macs: int | None = None

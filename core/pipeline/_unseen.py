@@ -25,10 +25,14 @@ class Labels:
     notes: tuple[str, ...] = ()
 
 
+def is_a_name(key: str) -> bool:
+    """Is this the key of one data set, not of a way to read any?"""
+    return any(spec.key == key and not spec.needs_location for spec in specs())
+
+
 def is_own(card: Card, dataset: Dataset, mark: str = "") -> bool:
-    """Is this what the model was trained on? A key says it only where one key is one data set."""
-    named = {spec.key for spec in specs() if not spec.needs_location}
-    return (dataset.key == card.data.key and dataset.key in named) or (bool(mark) and mark == card.data.fingerprint)
+    """Is this what the model was trained on? A key says it only where it is a name."""
+    return (dataset.key == card.data.key and is_a_name(dataset.key)) or (bool(mark) and mark == card.data.fingerprint)
 
 
 def unseen(card: Card, dataset: Dataset, items: Sequence[Item], fold: int | None, *, own: bool) -> tuple[Item, ...]:

@@ -18,7 +18,7 @@ from core.metrics.figure import Figure
 from core.metrics.ood import Detection, detect
 from core.metrics.retention import Curve
 from core.pipeline._judge import FIGURES, Evaluation, Outside, chosen_measure, judge, usable
-from core.pipeline._unseen import is_own, labels_for, refuse_seen, strangers, unseen
+from core.pipeline._unseen import is_a_name, is_own, labels_for, refuse_seen, strangers, unseen
 from core.settings import Settings
 from core.store import artifacts
 from core.training.prepared import prepare, rows_where
@@ -81,7 +81,9 @@ def evaluate(
         truth=heldout.truth_of(items, len(dataset.classes)) if same else None,
     )
     notes = (*dataset.notes, *asked.notes, *told.notes)
-    found = _of_model(replace(found, data=dataset.title, notes=notes), model.card)
+    found = _of_model(
+        replace(found, data=_name(dataset.key, dataset.title), title=dataset.title, notes=notes), model.card
+    )
     return found if ood is None else _with_outside(found, given, model, ood, settings, wanted, progress)
 
 
@@ -108,7 +110,8 @@ def evaluate_stored(
     found = judge(kept.answers, kept.labels, wanted.measure, groups, wanted.seed, wanted.resamples, truth=truth)
     whole = "" if len(kept.answers) == kept.of else f" {len(kept.answers):,} of {kept.of:,} were stored."
     note = f"from the answers that came with the model.{whole}"
-    found = _of_model(replace(found, data=card.data.title, notes=(note,)), card)
+    found = replace(found, data=_name(card.data.key, card.data.title), title=card.data.title, notes=(note,))
+    found = _of_model(found, card)
     if ood is None:
         return found
     wanted = replace(wanted, samples=kept.answers.draws if wanted.samples is None else wanted.samples)
@@ -144,6 +147,7 @@ def document(found: Evaluation) -> dict[str, Any]:
         "params": found.params,
         "macs": found.macs,
         "seconds_per_item": found.seconds_per_item,
+        "title": found.title,
         "draws": found.draws,
         "score_name": found.score_name,
         "agreement": {key: figure.value for key, figure in found.agreement.items()},
@@ -205,7 +209,13 @@ def _with_outside(
     usual = next(name for name in ("novelty", "score", "total") if name in shared)
     measure = chosen_measure(shared, wanted.measure, usual)
     notes = (*found.notes, *outside.notes)
-    return replace(found, ood=Outside(ood.title, measure, shared[measure], shared), notes=notes)
+    return replace(
+        found, ood=Outside(_name(ood.key, ood.title), ood.title, measure, shared[measure], shared), notes=notes
+    )
+
+
+def _name(key: str, title: str) -> str:
+    return key if is_a_name(key) else title
 
 
 def _of_model(found: Evaluation, card: Card) -> Evaluation:

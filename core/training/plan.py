@@ -47,7 +47,7 @@ class Plan:
     fit: Literal["fixed", "fine-tuned"] = knob(
         "fine-tuned", "train the head on fixed features, or the network", choices=("fixed", "fine-tuned")
     )
-    division: Division = Division()  # noqa: RUF009  frozen
+    division: Division = Division()
     schedule: Schedule = Schedule()  # noqa: RUF009
     augment: Augment = Augment()  # noqa: RUF009
     views: int = knob(1, "augmented views of each item, for fixed features", least=1, most=1000)
@@ -70,6 +70,7 @@ class Recipe:
     summary: str
     plan: Plan
     cases: tuple[tuple[str, tuple[str, ...]], ...] = field(default=())  # (choices joined by &, settings)
+    candidates: tuple[tuple[str, ...], ...] = field(default=())  # settings that cross-validation chooses between
 
 
 _CHOICES = ("data", "backbone", "start", "method", "fit", "head", "anchor", "seed")  # applied before the cases
@@ -114,5 +115,6 @@ def refuse_odd(plan: Plan) -> None:
         )
     if plan.fit == "fixed" and plan.augment.mixes:
         raise UserFacingError(
-            "Mixing items is for networks that are trained; with fixed features set mixup and cutmix to 0.", code="setting"
+            "Mixing items is for networks that are trained; with fixed features set mixup and cutmix to 0.",
+            code="setting",
         )

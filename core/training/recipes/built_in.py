@@ -13,7 +13,10 @@ HEADS = (  # what single methods need beside a head's usual schedule
     ("method=ensemble", ("config.members=10", "config.bootstrap=yes")),
     ("method=dropsembles", ("config.members=8",)),
     ("method=loss_prediction", ("target_folds=5", "schedule.rate=3e-4", "config.width=256")),
-    ("method=abnn", ("fit=fine-tuned", "schedule.epochs=5", "schedule.rate=2e-4", "config.alpha=0.1", "schedule.batch=32")),
+    (
+        "method=abnn",
+        ("fit=fine-tuned", "schedule.epochs=5", "schedule.rate=2e-4", "config.alpha=0.1", "schedule.batch=32"),
+    ),
 )
 
 RECIPES = (
@@ -71,6 +74,48 @@ RECIPES = (
             augment=Augment(flip=True, shift=8, colour=0.2),
         ),
         HEADS,
+    ),
+    Recipe(
+        "esc10",
+        "ESC-10, on sound-effects features",
+        "the app's own",
+        "A head for ten kinds of recorded sound on the sound-effects network, whose weights are fetched once.",
+        Plan(
+            data="esc10",
+            backbone="sfx",
+            start="published",
+            head="standard",
+            fit="fixed",
+            division=Division(by="fold", test_fold=1),
+            views=10,
+            schedule=Schedule(epochs=60, batch=64, optimiser="adam", rate=2e-3, decay=0.01, warmup=0.1),
+            augment=Augment(roll=1.0),
+        ),
+        candidates=(
+            ("schedule.decay=0.01", "views=1"),
+            ("schedule.decay=0.003",),
+            ("schedule.decay=0.01",),
+            ("schedule.decay=0.03",),
+            ("schedule.decay=0.1",),
+        ),
+    ),
+    Recipe(
+        "esc10-heads",
+        "Every method on ESC-10",
+        "the app's own",
+        "A method of your choice on the features of esc10-deterministic (method=...).",
+        Plan(
+            data="esc10",
+            backbone="sfx",
+            start="esc10-deterministic",
+            head="standard",
+            fit="fixed",
+            division=Division(by="fold", test_fold=1),
+            views=10,
+            schedule=HEAD,
+            augment=Augment(roll=1.0),
+        ),
+        (*HEADS, ("method=ensemble", ("start=published", "schedule.decay=0.1"))),
     ),
     Recipe(
         "cifar10",

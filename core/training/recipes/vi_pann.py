@@ -6,7 +6,9 @@ from core.training.augment import PANNS, Augment
 from core.training.plan import Division, Plan, Recipe
 from core.training.schedule import Schedule
 
-_PRETRAIN = Schedule(epochs=60, batch=32, optimiser="amsgrad", rate=1e-3, shape="cosine", warmup=0.1, precision="bfloat16")
+_PRETRAIN = Schedule(
+    epochs=60, batch=32, optimiser="amsgrad", rate=1e-3, shape="cosine", warmup=0.1, precision="bfloat16"
+)
 _NETWORK = (("method=flipout", ("config.rho=-5.0", "config.warmup=1500", "schedule.epochs=90")),)
 _TRANSFER = (
     ("fit=fixed", ("schedule.epochs=100", "schedule.batch=64", "schedule.rate=1e-3", "views=8")),
