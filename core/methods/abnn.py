@@ -83,7 +83,8 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
         drawn = _training.step_noise(state.context, state.steps, batch.keys, draw=number)
         with noise(drawn), _training.awake(member, state.resting):
             logits = _training.logits_of("network", member, batch.inputs)
-        losses.append(weighted_loss(logits, batch.labels, weights, state.context.task))
+        both = weights * weights.new_tensor(state.context.class_weights) if state.context.class_weights else weights
+        losses.append(weighted_loss(logits, batch.labels, both, state.context.task))
     loss = torch.stack(losses).sum()
     parts = {f"member {number}": float(part.detach()) for number, part in enumerate(losses, start=1)}
     step(loss, {"loss": float(loss.detach()) / len(losses), **parts})

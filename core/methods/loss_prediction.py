@@ -148,7 +148,9 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
     graph = torch.enable_grad() if any(p.requires_grad for p in state.model.parameters()) else torch.no_grad()
     with graph:
         features, logits = _read(state, batch.inputs)
-        own = item_losses(config.inverse_temperature * logits, batch.labels, state.context.task)
+        logits = config.inverse_temperature * logits
+        own = item_losses(logits, batch.labels, state.context.task)
+        classifier = item_losses(logits, batch.labels, state.context.task, state.context.class_weights).mean()
     losses = own.detach() if state.targets is None else _looked_up(state.targets, batch.keys).to(own)
     raw = whole(state.doubt(features.detach() if config.stop_gradient else features))
     scale = state.scale
@@ -159,8 +161,8 @@ def update(state: State, batch: Batch, generator: Generator, step: Step) -> Stat
         part = ranking_loss(doubt, losses, config.margin, config.leeway)
     else:
         part = (doubt - losses).square().mean()
-    total = config.weight * part + (own.mean() if config.train_classifier else 0.0)
-    names = {"loss": total, "doubt": part, "classifier": own.mean()}
+    total = config.weight * part + (classifier if config.train_classifier else 0.0)
+    names = {"loss": total, "doubt": part, "classifier": classifier}
     step(total, {name: float(value.detach()) for name, value in names.items()})
     return replace(state, scale=scale, steps=state.steps + 1)
 
