@@ -13,8 +13,8 @@ RECIPES = (
         "abnn",
         "ABNN from a trained network",
         "ABNN",
-        "The normalisation layers of a trained network become random; members are fine-tuned with class weights of their "
-        "own (start=..., data=...).",
+        "The normalisation layers of a trained network become random; members are fine-tuned with class weights of "
+        "their own (start=..., data=...).",
         Plan(
             data="soundbox",
             backbone="convnet",
@@ -75,7 +75,7 @@ RECIPES = (
         "zero-shot",
         "Doubt on classes never seen",
         "Pretrained Visual Uncertainties",
-        "The classifier of six CIFAR-10 classes; then loss-prediction on top, judged on the other four, Toybox and digits.",
+        "A classifier of six CIFAR-10 classes; then loss_prediction on top, judged on the other four and on other sets.",
         Plan(
             data="cifar10",
             backbone="efficientnet_lite",

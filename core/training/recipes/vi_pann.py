@@ -26,8 +26,8 @@ RECIPES = (
         "vi-pann-pretrain",
         "VI-PANN pretraining",
         "VI-PANN",
-        "A PANNs-style network on scenes of several labels: deterministic, mc_dropout or flipout; data=audioset where a "
-        "copy is, backbone=panns for ResNet54.",
+        "A PANNs-style network on scenes of several labels: deterministic, mc_dropout or flipout; data=audioset where "
+        "a copy is, backbone=panns for ResNet54.",
         Plan(
             data="soundbox_scenes",
             backbone="convnet",
