@@ -76,7 +76,7 @@ def _refuse_odd(options: argparse.Namespace) -> None:
 
 def _lines(found: Evaluation) -> tuple[str, ...]:
     draws = "one draw" if found.draws == 1 else f"{found.draws} draws"
-    lines = [f"{found.model} on {found.data}: {found.n:,} items, {draws}", ""]
+    lines = [f"{found.model} on {found.title}: {found.n:,} items, {draws}", ""]
     width = max(map(len, _TITLES.values()))
     for key, title in _TITLES.items():
         figure = found.figures[key]
@@ -93,7 +93,7 @@ def _lines(found: Evaluation) -> tuple[str, ...]:
         mark = "*" if name == found.measure else " "
         lines.append(f"{mark} {name:<12}  {cells[0]:>6}  {cells[1]:>6}  {cells[2]:>6}  {cells[3]:>7}")
     if found.ood is not None:
-        lines += ["", f"  told from {found.ood.data}: AUROC of each doubt, and FPR at 95 %"]
+        lines += ["", f"  told from {found.ood.title}: AUROC of each doubt, and FPR at 95 %"]
         for name, row in found.ood.measures.items():
             mark = "*" if name == found.ood.measure else " "
             lines.append(f"{mark} {name:<12}  {_cell(row.auroc.value):>6}  {_cell(row.fpr95.value):>6}")

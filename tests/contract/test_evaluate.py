@@ -60,6 +60,7 @@ def test_every_method_can_be_judged(here: Settings, key: str, scope: Scope) -> N
     assert told["n"] == sum(item.split == "test" for item in digits.items)
     assert told["measure"] == ("score" if METHODS[key].fills == "score" else "total")
     assert told["retention"]["total"][0] == [1.0, pytest.approx(told["accuracy"])]
+    assert (told["data"], told["title"], told["ood"]["data"]) == ("digits", "Digits", "Others")
     assert told["ood"]["measure"] == "novelty"
     assert set(told["ood"]["measures"]) == set(told["measures"])
     assert told["ood"]["outside"] == 24
