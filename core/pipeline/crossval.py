@@ -27,7 +27,8 @@ from core.metrics import scoring, selective
 from core.metrics.arrays import mean_probs
 from core.metrics.bootstrap import bootstrap
 from core.pipeline._judge import Evaluation, judge
-from core.pipeline.train import Ready, fit_of, model_of, ready
+from core.pipeline.ready import Ready, ready
+from core.pipeline.train import fit_of, model_of
 from core.posthoc import temperature
 from core.settings import Settings
 from core.training.loop import Fitted, fit

@@ -44,14 +44,14 @@ def keep(
     known = [sides[name].keys for name in ("train", "validation") if name in sides]
     parts[seen.PART] = seen.tensors(*known)
     if calibration is None and "validation" in sides:
-        said = _answers(model, sides["validation"], progress)
+        said = _answers(model, sides["validation"], len(sides["validation"]), progress)
         calibration = said, sides["validation"].labels.numpy(), "the validation items"
     if calibration is not None:
         facts = calibrated.facts(calibration[0], calibration[1])
         card = replace(card, posthoc={**facts, "of": calibration[2]})
     if "test" in sides:
         items = _items(found.prepared.items, sides["test"])
-        said = _answers(model, sides["test"], progress)
+        said = _answers(model, sides["test"], _KEPT, progress)
         labels = sides["test"].labels.numpy()
         kept = heldout.held_out(said, labels, items=items, density=model.density)
         parts[heldout.PART] = kept.tensors()
@@ -73,8 +73,8 @@ def metrics_of(found: Evaluation) -> dict[str, Any]:
     return told
 
 
-def _answers(model: Model, examples: Examples, progress: Progress) -> Answers:
-    return answers(model, examples, keep=_KEPT, embedded=model.card.scope == "head", progress=progress)
+def _answers(model: Model, examples: Examples, keep: int, progress: Progress) -> Answers:
+    return answers(model, examples, keep=keep, embedded=model.card.scope == "head", progress=progress)
 
 
 def _items(items: tuple[Item, ...], examples: Examples) -> tuple[Item, ...]:

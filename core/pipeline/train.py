@@ -13,48 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core import registry
-from core.backbones._heads import Standardise
-from core.backbones._network import StagedNetwork
 from core.backbones._size import describe
 from core.checkpoints import density
-from core.checkpoints.card import Card, Cost, Start, TrainedOn
-from core.checkpoints.saved import Model, network_of, places, save_model
-from core.configs import to_json, with_settings
-from core.contracts import Dataset, DatasetSpec, Progress, no_progress
-from core.data import open_source
-from core.errors import UserFacingError
+from core.checkpoints.card import Card, Cost, TrainedOn
+from core.checkpoints.saved import Model, places, save_model
+from core.configs import to_json
+from core.contracts import Progress, no_progress
 from core.fingerprint import fingerprint
-from core.methods._contract import FitContext, Method
+from core.pipeline.ready import Ready, ready
 from core.settings import Settings
 from core.store import artifacts
 from core.training import cache, hooks
 from core.training.balance import weighed
-from core.training.divide import Sides, divided, narrowed
 from core.training.examples import Examples
 from core.training.loop import Fit, Fitted, fabric_of, fit
-from core.training.plan import Plan, refuse_odd
-from core.training.prepared import PreparedSet, prepare, rows_where
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ready:
-    """A plan with its data read and its network built."""
-
-    plan: Plan
-    dataset: Dataset
-    sides: Sides
-    prepared: PreparedSet
-    network: StagedNetwork
-    start: Start
-    method: Method[Any, Any]
-    config: Any
-    examples: dict[str, Examples]  # train, validation, test: features in scope head, else network inputs
-    device: str
-
-    @property
-    def context(self) -> FitContext:
-        return FitContext(self.dataset.task, len(self.dataset.classes), len(self.examples["train"]), self.plan.seed)
+from core.training.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,32 +35,6 @@ class Trained:
     model: Model
     ready: Ready
     fitted: Fitted
-
-
-def ready(
-    plan: Plan, settings: Settings, *, device: str = "cpu", copy: Path | None = None, progress: Progress = no_progress
-) -> Ready:
-    """Everything before the first update. What was read and computed before is found again."""
-    refuse_odd(plan)
-    if plan.data in registry.keys("core.data") and copy is None:
-        spec: DatasetSpec = registry.pick("core.data", "DATASET", plan.data)
-        if spec.prepare is not None:
-            spec.prepare(settings, progress)  # once; reading would render every item anew
-    dataset = narrowed(open_source(plan.data, settings, copy), plan.division.classes)
-    sides = divided(dataset, plan.division)
-    method: Method[Any, Any] = registry.pick("core.methods", "METHOD", plan.method)
-    config = config_of(plan, method)
-    start = start_of(plan)
-    network = network_of(start, len(dataset.classes), settings)
-    if dataset.kind != network.kind:
-        raise UserFacingError(
-            f"{dataset.title} is of the kind {dataset.kind}, and {plan.backbone} takes the kind {network.kind}; choose "
-            "another backbone or another data set.",
-            code="kind",
-        )
-    prepared = prepare(dataset, network, settings, dataset.task, progress)
-    found = Ready(plan, dataset, sides, prepared, network, start, method, config, {}, device)
-    return replace(found, examples=_examples(found, settings, progress))
 
 
 def train(
@@ -113,69 +60,21 @@ def train(
 
 def fit_of(found: Ready, settings: Settings) -> Fit:
     train_examples = found.examples["train"]
-    weights = cache.weights_mark((*found.network.stages, ("head", found.network.head)))
+    weights = cache.weights_mark((*found.given.stages, ("head", found.given.head)))
     identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes, weights)
     return Fit(
         found.method,
         found.config,
-        found.network,
+        found.given,
         weighed(found.context, train_examples.labels, found.plan.schedule),
         train_examples,
         found.plan.schedule,
         found.plan.augment,
         found.examples.get("validation"),
-        hooks.prepare_of(found.plan, found.network, train_examples, found.sides.train, found.context, settings),
+        hooks.prepare_of(found.plan, found.given, train_examples, found.sides.train, found.context, settings),
         identity,
         frozen_below=found.plan.fit == "fixed" and found.config.scope == "network",
     )
-
-
-def config_of(plan: Plan, method: Method[Any, Any]) -> Any:
-    """The method's settings. Fixed features are the head's scope where a method has one."""
-    scope = "head" if plan.fit == "fixed" and "head" in method.scopes else method.scopes[0]
-    if plan.fit == "fine-tuned" and "network" in method.scopes:
-        scope = "network"
-    return with_settings(method.Config(scope=scope), plan.config)
-
-
-def start_of(plan: Plan) -> Start:
-    spec = registry.pick("core.backbones", "BACKBONE", plan.backbone)
-    config = to_json(with_settings(spec.Config(), plan.network))
-    if plan.start in ("drawn", "published"):
-        if "pretrained" in config:
-            config["pretrained"] = plan.start == "published"
-        return Start(plan.backbone, config, plan.start, seed=plan.seed, head=plan.head)  # type: ignore[arg-type]
-    return Start(plan.backbone, config, "model", model=plan.start, seed=plan.seed, head=plan.head)
-
-
-def _examples(found: Ready, settings: Settings, progress: Progress) -> dict[str, Examples]:
-    """The sides as the method reads them; sides without items are left out.
-
-    Features are made of all items at once, so that other divisions of the same data find them again.
-    """
-    sides = {"train": found.sides.train, "validation": found.sides.validation, "test": found.sides.test}
-    chosen = {name: {item.id for item in items} for name, items in sides.items() if items}
-    rows = {name: rows_where(found.prepared.items, ids) for name, ids in chosen.items()}
-    whole = found.prepared.examples
-    if found.config.scope == "network":
-        return {name: whole.part(some) for name, some in rows.items()}
-    identity = fingerprint(
-        found.prepared.fingerprint, found.prepared.examples.ids, found.start.backbone, found.start.config
-    )
-    given = {"identity": identity, "device": found.device, "progress": progress}
-    clean, _ = cache.features(found.network, whole, settings, **given)
-    seen, plan = clean, found.plan
-    if plan.views > 1:
-        seen, _ = cache.features(
-            found.network, whole, settings, augment=plan.augment, views=plan.views, seed=plan.seed, **given
-        )
-    inputs = {name: seen if name == "train" else clean for name in rows}
-    ready = {name: whole.with_inputs(inputs[name]).part(some) for name, some in rows.items()}
-    layer = next((part for part in found.network.head.modules() if isinstance(part, Standardise)), None)
-    if layer is not None and found.start.weights != "model":
-        every = torch.arange(len(ready["train"]))
-        layer.learn(torch.cat([ready["train"].inputs.take(every, view) for view in range(plan.views)]))
-    return ready
 
 
 def model_of(found: Ready, fitted: Fitted, name: str) -> Model:

@@ -51,6 +51,8 @@ class Plan:
     schedule: Schedule = Schedule()  # noqa: RUF009
     augment: Augment = Augment()  # noqa: RUF009
     views: int = knob(1, "augmented views of each item, for fixed features", least=1, most=1000)
+    settled: bool = False  # first train the head plainly, for methods that begin with a trained one
+    settling: Schedule = Schedule(epochs=60, batch=64, optimiser="adam", rate=2e-3, decay=0.01, warmup=0.1)  # noqa: RUF009
     anchor: str = ""  # the data that the starting network learned, for Dropsembles with ewc
     target_folds: int = knob(0, "loss prediction: folds of the losses it learns; 0: the classifier's own", least=0)
     half: bool = True  # store matrices in float16

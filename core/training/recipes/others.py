@@ -75,7 +75,7 @@ RECIPES = (
         "zero-shot",
         "Doubt on classes never seen",
         "Pretrained Visual Uncertainties",
-        "A classifier of six CIFAR-10 classes; then loss_prediction on top, judged on the other four and on other sets.",
+        "A classifier of six CIFAR-10 classes; loss_prediction on top is judged on the other four and on other sets.",
         Plan(
             data="cifar10",
             backbone="efficientnet_lite",
