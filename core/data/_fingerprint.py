@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from core.contracts import Dataset, Progress, no_progress
+from core.contracts import Dataset, Item, Progress, no_progress
+from core.errors import UserFacingError
 from core.fingerprint import canonical, sha256_of
 
 
@@ -13,8 +14,16 @@ def dataset_fingerprint(dataset: Dataset, progress: Progress = no_progress) -> s
     task = [] if dataset.task == "multiclass" else [dataset.task]  # so sets of one label keep their fingerprints
     digest = hashlib.sha256(canonical([dataset.kind, dataset.classes, *task]).encode())
     for done, item in enumerate(sorted(dataset.items, key=lambda item: item.id), 1):
-        known = [item.id, item.label, item.fold, item.group, item.split, item.truth, sha256_of(dataset.read(item))]
+        known = [item.id, item.label, item.fold, item.group, item.split, item.truth, _bytes_of(dataset, item)]
         several = [item.labels] if task else []
         digest.update(canonical(known + several).encode())
         progress(done, len(dataset.items), "fingerprint")
     return digest.hexdigest()
+
+
+def _bytes_of(dataset: Dataset, item: Item) -> str | None:
+    """None where they cannot be read: such an item is told later, and another one when its file is back."""
+    try:
+        return sha256_of(dataset.read(item))
+    except (OSError, UserFacingError):
+        return None

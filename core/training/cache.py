@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def features(
         seconds = _fill(array, view, network, examples, augment, seed, device, progress)
         array.flush()
         told = {"done": view + 1, "seconds": told["seconds"] + seconds}
-        draft = folder / f".{os.getpid()}-{_TOLD}"
+        draft = folder / f".{uuid.uuid4().hex}-{_TOLD}"
         draft.write_text(json.dumps(told))
         draft.replace(folder / _TOLD)
     return Mapped(array), Cached(told["seconds"], views, found)
@@ -80,13 +81,13 @@ def features(
 def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
     try:
         return np.load(path, mmap_mode="r").shape == shape
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return False
 
 
 def _begin(path: Path, shape: tuple[int, ...]) -> None:
     """A file of the whole size. Processes that begin at once fill the same file, with the same numbers."""
-    draft = path.parent / f".{os.getpid()}-{_ARRAY}"
+    draft = path.parent / f".{uuid.uuid4().hex}-{_ARRAY}"
     np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape).flush()
     if path.is_file():
         path.unlink()  # cut short, or damaged

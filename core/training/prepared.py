@@ -74,7 +74,7 @@ def prepare(
     """Prepared now, or found as it was prepared before for the same data and the same way in."""
     mark = dataset_fingerprint(dataset, progress)
     folder = settings.home / "prepared" / fingerprint(mark, network.key, repr(network.entry))[:32]
-    if not (folder / _TOLD).is_file():
+    if not _is_whole(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _write(dataset, network, folder, progress)
     told = json.loads((folder / _TOLD).read_text())
@@ -95,6 +95,7 @@ def prepare(
 def _write(dataset: Dataset, network: StagedNetwork, folder: Path, progress: Progress) -> None:
     """The array first, then what says that it is whole. Items come back in their order, decoded a few ahead."""
     problems, sha256s = [], []
+    _forget_dead(folder)
     fresh = folder / f".{os.getpid()}-{_FILE}"
     array: np.ndarray | None = None
     try:
@@ -118,6 +119,26 @@ def _write(dataset: Dataset, network: StagedNetwork, folder: Path, progress: Pro
     draft = folder / f".{os.getpid()}-{_TOLD}"
     draft.write_text(json.dumps(told))
     draft.replace(folder / _TOLD)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        count = len(json.loads((folder / _TOLD).read_text())["sha256"])
+        return count == 0 or len(np.load(folder / _FILE, mmap_mode="r")) >= count
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return False
+
+
+def _forget_dead(folder: Path) -> None:
+    """Drafts of processes that ended before they could."""
+    for draft in folder.glob(f".*-{_FILE}"):
+        process = draft.name.removeprefix(".").partition("-")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            draft.unlink(missing_ok=True)
+        except (OSError, ValueError):  # somebody else's, or alive
+            continue
 
 
 def _prepared(dataset: Dataset, network: StagedNetwork) -> Iterator[tuple[Item, tuple[Tensor, str] | Problem]]:
