@@ -67,6 +67,13 @@ def moved(state: S, device: torch.device | str) -> S:
     return _mapped(state, lambda tensor: tensor.to(device))
 
 
+def in_plain_order(state: S) -> S:
+    """The same State with every tensor laid out as one that was loaded: it answers with the same bits."""
+    for module in modules_of(state):
+        module.to(memory_format=torch.contiguous_format)
+    return _mapped(state, lambda tensor: tensor.contiguous())
+
+
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Modules, tensors and facts with their paths."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -20,7 +20,7 @@ from core.errors import UserFacingError
 from core.fingerprint import fingerprint, sha256_of, torch_generator
 from core.layers.augmentsite import augmenting, has_site
 from core.methods._contract import Batch, FitContext, Method, frozen, modules_of, scope_of
-from core.methods._held import Held, held_by, moved, restored
+from core.methods._held import Held, held_by, in_plain_order, moved, restored
 from core.training import _validation
 from core.training._below import freeze_below, with_still_statistics
 from core.training._run import RunFolder
@@ -257,7 +257,7 @@ class _Loop:
         self.folder.save(position, held_by(self.state), tensors, None if self.best is None else self.best[2])
 
     def _done(self, state: Any, chosen: int | None) -> Fitted:
-        state = frozen(self.wanted.method.finish(state))
+        state = frozen(in_plain_order(self.wanted.method.finish(state)))
         seconds = self._seconds()
         return Fitted(state, self.step, self.step / self.per_epoch, seconds, chosen, self.leads)
 
