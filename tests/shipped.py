@@ -26,7 +26,7 @@ HEADS = (
     "vim",
     "abnn",
 )
-ON_ESC10 = ("mc_dropout", "det_flip", "laplace", "ensemble", "loss_prediction", "dropsembles", "abnn")
+ON_ESC10 = ("deterministic", "mc_dropout", "det_flip", "laplace", "ensemble", "loss_prediction", "dropsembles", "abnn")
 ON_CIFAR10 = ("abnn", "det_flip", "ensemble", "laplace", "loss_prediction")
 
 
@@ -36,10 +36,9 @@ def commands() -> Iterator[tuple[str, str]]:
         yield f"{data}-deterministic", f"train {data}"
         for method in HEADS:
             yield _named(data, method), f"train {data}-heads --set method={method}"
-    yield "esc10-deterministic", "crossval esc10 --folds 1 --keep 1"
     for method in ON_ESC10:
         plain = " --plain" if method == "abnn" else ""
-        yield _named("esc10", method), f"crossval esc10-heads --set method={method} --folds 1{plain} --keep 1"
+        yield _named("esc10", method), f"crossval esc10 --set method={method} --folds 1{plain} --keep 1"
     yield "scenes-deterministic", "train vi-pann-pretrain"
     yield "scenes-mc-dropout", "train vi-pann-pretrain --set method=mc_dropout"
     yield "scenes-flipout", "train vi-pann-pretrain --set method=flipout"

@@ -37,20 +37,25 @@ class LinearHead(nn.Module):
 
 
 class Standardise(nn.Module):
-    """Each feature less its mean over the training items, in units of its standard deviation."""
+    """Each feature less its mean over the training items, in units of its standard deviation.
+
+    With ``unit`` features are first divided by their length: how loud or how sharp an item is says nothing then.
+    """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, unit: bool = False) -> None:
         super().__init__()
+        self.unit = unit
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
 
     def learn(self, features: Tensor) -> None:
         """From training features (items, dim); one that never changes is left as it is."""
-        deviation = features.double().std(dim=0, correction=0)
-        self.mean.copy_(features.double().mean(dim=0))
+        features = self._scaled(features.double())
+        deviation = features.std(dim=0, correction=0)
+        self.mean.copy_(features.mean(dim=0))
         self.deviation.copy_(torch.where(deviation > 0, deviation, 1.0))
 
     def forget(self) -> None:
@@ -58,12 +63,15 @@ class Standardise(nn.Module):
         self.deviation.fill_(1.0)
 
     def forward(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.deviation
+        return (self._scaled(features) - self.mean) / self.deviation
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return F.normalize(features, dim=-1) if self.unit else features
 
 
-def standardised(network: StagedNetwork) -> StagedNetwork:
+def standardised(network: StagedNetwork, unit: bool = False) -> StagedNetwork:
     """The same network, whose head sees standardised features."""
-    layer = Standardise(network.dim)
+    layer = Standardise(network.dim, unit)
     network.add_module("standardise", layer)
     network.arrange(network.stages, nn.Sequential(layer, network.head))
     return network

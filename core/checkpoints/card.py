@@ -25,7 +25,7 @@ class Start:
     sha256: str | None = None  # of published weights
     model: str | None = None  # the trained model whose network it is
     seed: int = 0  # of what is drawn
-    head: Literal["own", "standard"] = "own"  # standard: the backbone's, on standardised features
+    head: Literal["own", "standard", "unit"] = "own"  # the backbone's, that on standardised features, or on directions
 
 
 @dataclass(frozen=True, slots=True)

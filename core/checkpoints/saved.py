@@ -112,7 +112,7 @@ def network_of(
 
         weights = path_of("sfx", settings)
     built = spec.build(classes, generator, config=config, weights=weights)
-    built = standardised(built) if start.head == "standard" else built
+    built = built if start.head == "own" else standardised(built, unit=start.head == "unit")
     if start.weights != "model":
         return built
     assert start.model is not None
@@ -207,7 +207,7 @@ def _copy(network: StagedNetwork) -> StagedNetwork:
 def _as_begun(network: StagedNetwork, start: Start) -> StagedNetwork:
     """A copy that knows no more of the data than the one a reader will make."""
     network = _copy(network)
-    if start.head == "standard" and start.weights != "model":
+    if start.head != "own" and start.weights != "model":
         for layer in network.head.modules():
             if isinstance(layer, Standardise):
                 layer.forget()

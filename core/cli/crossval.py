@@ -52,6 +52,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     document, lines = _document(found, name), _lines(found, name)
     if options.against:
         other = pick(options.against)
+        given["calibrated"] = bool(other.candidates)  # a baseline without choices is scored as it is
         beside = crossval(plan_of(other), other.candidates, settings, name=other.key, progress=report, **given)
         difference = paired(found, beside)
         document["against"] = {"recipe": other.key, **_document(beside, other.key), "paired": difference}

@@ -1,8 +1,8 @@
 """Every published fold is scored once, by a model whose settings were chosen without it.
 
 For each test fold: each candidate is fitted once for each of the other folds held out in turn; the candidate whose
-out-of-fold answers have the lowest loss wins, and is written down before the test fold is scored. It is then fitted
-on all the other folds. Its out-of-fold answers also serve to calibrate it.
+out-of-fold answers have the lowest loss, at their best temperature, wins, and is written down before the test fold
+is scored. It is then fitted on all the other folds. Its out-of-fold answers also serve to calibrate it.
 """
 
 from __future__ import annotations
@@ -226,5 +226,5 @@ def _groups(found: Ready, side: str) -> tuple[str, ...]:
 
 
 def _loss(said: Answers, labels: np.ndarray) -> float:
-    value = scoring.nll(said.probs, labels).value
-    return float("inf") if value is None else value
+    """The lowest mean loss that one temperature for all of them can give."""
+    return temperature.fit(_predictive(said), labels).nll_after

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.checkpoints import heldout, seen
-from core.checkpoints.answering import Answers, answers, some
+from core.checkpoints import heldout
+from core.checkpoints.answering import Answers, some
 from core.checkpoints.card import Card, card_of
 from core.checkpoints.saved import Model, find, load_model
-from core.contracts import Dataset, Item, Progress, no_progress
+from core.contracts import Dataset, Progress, no_progress
 from core.errors import DataError
 from core.metrics.figure import Figure
 from core.metrics.ood import Detection, detect
 from core.metrics.retention import Curve
+from core.pipeline._asking import Wanted, asked_of
 from core.pipeline._judge import FIGURES, Evaluation, Outside, chosen_measure, judge, usable
-from core.pipeline._unseen import is_a_name, is_own, labels_for, refuse_seen, strangers, unseen
+from core.pipeline._unseen import is_a_name, is_own, labels_for, unseen
+from core.pipeline.matched import matched_model
 from core.settings import Settings
 from core.store import artifacts
-from core.training.prepared import prepare, rows_where
 
-__all__ = ["Evaluation", "document", "evaluate", "evaluate_stored", "judge"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How answers are asked for and judged."""
-
-    samples: int | None = None  # draws; None: as many as the method usually takes
-    measure: str | None = None  # the doubt behind AURC, AUROCs and out-of-distribution detection
-    seed: int = 0
-    resamples: int = 1000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    """A model's answers to the items of a set that it may be judged on."""
-
-    items: tuple[Item, ...]
-    own: bool
-    answers: Answers
-    notes: tuple[str, ...]
+__all__ = ["Evaluation", "Wanted", "document", "evaluate", "evaluate_stored", "judge"]
 
 
 def evaluate(
@@ -63,24 +44,28 @@ def evaluate(
     wanted = wanted or Wanted()
     if is_own(model.card, dataset):
         unseen(model.card, dataset, dataset.items, fold, own=True)  # refused before anything is read
-    asked = _asked(model, dataset, settings, fold, wanted, progress)
-    told = labels_for(model.card, dataset, asked.items, own=asked.own)
-    if not len(told.rows):
+    brought: tuple[str, ...] = ()
+    if wanted.matched:
+        model, told = matched_model(model, [dataset] if ood is None else [dataset, ood], progress)
+        brought = (told,)
+    asked = asked_of(model, dataset, settings, fold, wanted, progress)
+    labelled = labels_for(model.card, dataset, asked.items, own=asked.own)
+    if not len(labelled.rows):
         raise DataError(f"None of these items of {dataset.title} has a class of {model.name}.", code="no-items")
-    given = asked.answers if len(told.rows) == len(asked.items) else some(asked.answers, told.rows)
-    items = tuple(asked.items[row] for row in told.rows.tolist())
+    given = asked.answers if len(labelled.rows) == len(asked.items) else some(asked.answers, labelled.rows)
+    items = tuple(asked.items[row] for row in labelled.rows.tolist())
     same = dataset.classes == model.card.classes and dataset.task == "multiclass"
     found = judge(
         given,
-        told.labels,
+        labelled.labels,
         wanted.measure,
         [item.group or item.id for item in items],
         wanted.seed,
         wanted.resamples,
-        foreign=told.foreign,
+        foreign=labelled.foreign,
         truth=heldout.truth_of(items, len(dataset.classes)) if same else None,
     )
-    notes = (*dataset.notes, *asked.notes, *told.notes)
+    notes = (*dataset.notes, *asked.notes, *labelled.notes, *brought)
     found = _of_model(
         replace(found, data=_name(dataset.key, dataset.title), title=dataset.title, notes=notes), model.card
     )
@@ -98,6 +83,8 @@ def evaluate_stored(
 ) -> Evaluation:
     """From the answers that came with the model; neither data nor weights are needed, unless for ``ood``."""
     wanted = wanted or Wanted()
+    if wanted.matched:
+        raise DataError("Stored answers are to sounds as they are; name the data set with --data.", code="no-data")
     kept = heldout.load_heldout(name, settings)
     card = card_of(artifacts.load(find(name, settings)).card, name)
     if wanted.samples is not None and wanted.samples != kept.answers.draws and ood is None:
@@ -155,45 +142,6 @@ def document(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def _asked(
-    model: Model,
-    dataset: Dataset,
-    settings: Settings,
-    fold: int | None,
-    wanted: Wanted,
-    progress: Progress,
-    *,
-    outside: bool = False,
-) -> _Asked:
-    card = model.card
-    if dataset.kind != card.kind:
-        raise DataError(
-            f"{model.name} takes the kind {card.kind}, and {dataset.title} is of the kind {dataset.kind}; name a data "
-            "set of its kind.",
-            code="kind",
-        )
-    prepared = prepare(dataset, model.network, settings, dataset.task, progress)
-    own = is_own(card, dataset, prepared.fingerprint)
-    if outside:
-        items = strangers(card, dataset, prepared.items, own=own)
-    else:
-        items = unseen(card, dataset, prepared.items, fold, own=own)
-    rows = rows_where(prepared.items, {item.id for item in items})
-    items = tuple(prepared.items[row] for row in rows.tolist())  # in the order of the rows
-    examples, notes = prepared.examples.part(rows), ()
-    learned = seen.seen_by(model.name, settings)
-    if learned is not None and not own:
-        copies = np.isin(examples.keys.numpy(), learned.numpy())
-        stay, notes = refuse_seen(card, dataset, copies)
-        items = tuple(items[row] for row in stay.tolist())
-        examples = prepared.examples.part(rows[stay])
-    if prepared.problems:
-        notes = (*notes, f"{len(prepared.problems):,} items could not be read")
-    return _Asked(
-        items, own, answers(model, examples, draws=wanted.samples, seed=wanted.seed, progress=progress), notes
-    )
-
-
 def _with_outside(
     found: Evaluation,
     inside: Answers,
@@ -203,7 +151,7 @@ def _with_outside(
     wanted: Wanted,
     progress: Progress,
 ) -> Evaluation:
-    outside = _asked(model, ood, settings, None, wanted, progress, outside=True)
+    outside = asked_of(model, ood, settings, None, wanted, progress, outside=True)
     others = usable(outside.answers)
     shared = {name: detect(values, others[name]) for name, values in usable(inside).items() if name in others}
     usual = next(name for name in ("novelty", "score", "total") if name in shared)

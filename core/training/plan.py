@@ -39,8 +39,10 @@ class Plan:
     backbone: str = "convnet"
     network: tuple[str, ...] = ()  # settings of the backbone: "widths=32,64"
     start: str = "drawn"  # drawn, published, or the name of a trained model
-    head: Literal["own", "standard"] = knob(
-        "own", "the backbone's head, or that on standardised features", choices=("own", "standard")
+    head: Literal["own", "standard", "unit"] = knob(
+        "own",
+        "the backbone's head; that on standardised features; or that on their standardised directions",
+        choices=("own", "standard", "unit"),
     )
     method: str = "deterministic"
     config: tuple[str, ...] = ()  # settings of the method: "members=4"
@@ -52,7 +54,7 @@ class Plan:
     augment: Augment = Augment()  # noqa: RUF009
     views: int = knob(1, "augmented views of each item, for fixed features", least=1, most=1000)
     settled: bool = False  # first train the head plainly, for methods that begin with a trained one
-    settling: Schedule = Schedule(epochs=60, batch=64, optimiser="adam", rate=2e-3, decay=0.01, warmup=0.1)  # noqa: RUF009
+    settling: Schedule = Schedule(epochs=100, batch=64, optimiser="adam", rate=1e-2, decay=0.014)  # noqa: RUF009
     anchor: str = ""  # the data that the starting network learned, for Dropsembles with ewc
     target_folds: int = knob(0, "loss prediction: folds of the losses it learns; 0: the classifier's own", least=0)
     half: bool = True  # store matrices in float16
