@@ -26,7 +26,7 @@ def from_json(kind: type[T], record: Mapping[str, Any]) -> T:
     hints = _hints(kind)
     if strange := sorted(set(record) - set(hints)):
         raise UserFacingError(_unknown(kind, strange[0], hints), code="setting")
-    return kind(**{name: _typed(hints[name], value) for name, value in record.items()})
+    return kind(**{name: _typed(hints[name], value, name) for name, value in record.items()})
 
 
 def with_settings(config: T, settings: Sequence[str]) -> T:
@@ -60,8 +60,7 @@ def parsed(hint: Any, text: str, name: str) -> Any:
         value = _read(option, text)
         if value is not None:
             return value
-    wanted = " or ".join(_named(option) for option in options)
-    raise UserFacingError(f"The setting {name} was given as {text[:40]!r}; it must be {wanted}.", code="setting")
+    raise _refused(options, repr(text[:40]), name)
 
 
 def _read(option: Any, text: str) -> Any:
@@ -69,7 +68,10 @@ def _read(option: Any, text: str) -> Any:
     if typing.get_origin(option) is typing.Literal:
         return next((choice for choice in typing.get_args(option) if str(choice) == text), None)
     if typing.get_origin(option) is tuple:
-        parts = [_read(typing.get_args(option)[0], part.strip()) for part in text.split(",") if part.strip()]
+        kinds, texts = typing.get_args(option), [part.strip() for part in text.split(",") if part.strip()]
+        if kinds[-1] is not Ellipsis and len(texts) != len(kinds):
+            return None
+        parts = [_read(kinds[0], part) for part in texts]
         return None if any(part is None for part in parts) else tuple(parts)
     if option is bool:
         return _WORDS.get(text.lower())
@@ -81,20 +83,36 @@ def _read(option: Any, text: str) -> Any:
     return text if option is str else None
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _typed(hint: Any, value: Any, name: str) -> Any:
     """JSON as the type hint has it: lists become tuples, objects configs, whole numbers floats."""
-    for option in _options(hint):
-        if value is None and option is type(None):
-            return None
+    options = _options(hint)
+    for option in options:
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return from_json(typing.cast(Any, option), value)
         if typing.get_origin(option) is tuple and isinstance(value, list):
             inner = typing.get_args(option)
             each = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-            return tuple(_typed(part, item) for part, item in zip(each, value, strict=True))
-        if option is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            if len(each) == len(value):
+                return tuple(_typed(part, item, name) for part, item in zip(each, value, strict=True))
+        elif option is float and type(value) in (int, float):
             return float(value)
-    return value
+        elif _fits(option, value):
+            return value
+    raise _refused(options, repr(value), name)
+
+
+def _fits(option: Any, value: Any) -> bool:
+    if typing.get_origin(option) is typing.Literal:
+        return value in typing.get_args(option)
+    if option in (bool, int, str, type(None)):
+        return type(value) is option
+    of_parts = typing.get_origin(option) is tuple or option is float or dataclasses.is_dataclass(option)
+    return not of_parts  # Any, mappings of anything
+
+
+def _refused(options: tuple[Any, ...], text: str, name: str) -> UserFacingError:
+    wanted = " or ".join(_named(option) for option in options)
+    return UserFacingError(f"The setting {name} was given as {text[:60]}; it must be {wanted}.", code="setting")
 
 
 def _plain(value: Any) -> Any:
