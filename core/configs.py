@@ -95,7 +95,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
             if len(each) == len(value):
                 return tuple(_typed(part, item, name) for part, item in zip(each, value, strict=True))
         elif option is float and type(value) in (int, float):
-            return float(value)
+            return float(typing.cast(float, value))
         elif _fits(option, value):
             return value
     raise _refused(options, repr(value), name)

@@ -38,6 +38,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.device import choose, settle_process
     from core.pipeline.keep import keep
     from core.pipeline.train import train
+    from core.store.artifacts import check_name_of
     from core.training.plan import plan_of
     from core.training.recipes import pick
 
@@ -45,6 +46,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     given = (*([f"data={options.data}"] if options.data else []), *options.set)
     plan = plan_of(pick(options.recipe), tuple(given))
     name = options.name or options.recipe
+    check_name_of(name)  # before a folder of this name is looked at
     if options.again:
         shutil.rmtree(settings.runs / name, ignore_errors=True)
     device = choose(options.device or settings.device).key

@@ -35,7 +35,10 @@ def keep(
 
     ``calibration`` is what temperature, thresholds and percentiles are fitted to, with a note: out-of-fold answers.
     Without it they are fitted to the validation items, and without such items they are missing, which the card says.
+    Of several processes one judges and saves.
     """
+    if not trained.fitted.leads:
+        return trained.model.card
     found = trained.ready
     model = as_stored(trained.model, found.plan.half)
     parts: dict[str, Mapping[str, Tensor]] = {}
