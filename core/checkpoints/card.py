@@ -22,8 +22,9 @@ class Start:
     backbone: str
     config: Json = field(default_factory=dict)  # of the backbone
     weights: Literal["drawn", "published", "stored", "model"] = "drawn"  # stored: in this folder, as part "network"
-    sha256: str | None = None  # of published weights
-    model: str | None = None  # the trained model whose network it is
+    sha256: str | None = None  # of published weights, or what tells the trained model from a later one of its name
+    model: str | None = None  # the trained model whose network it is, or, where its own is stored, was
+    keeps: Literal["means", "posteriors"] = "means"  # of a model with Gaussian weights
     seed: int = 0  # of what is drawn
     head: Literal["own", "standard", "unit"] = "own"  # the backbone's, that on standardised features, or on directions
 

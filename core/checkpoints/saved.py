@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core import registry
 from core.backbones._heads import Standardise, standardised
 from core.backbones._network import StagedNetwork
+from core.checkpoints._beginnings import plain_network, regrown, still_random
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
 from core.configs import from_json
 from core.errors import StoreError, UserFacingError
-from core.fingerprint import torch_generator
+from core.fingerprint import fingerprint, torch_generator
 from core.methods._contract import FitContext, Method, frozen
 from core.methods._held import Held, held_by, moved, restored
 from core.settings import Settings
@@ -58,6 +60,27 @@ def find(name: str, settings: Settings) -> Path:
     )
 
 
+def mark_of(folder: Path) -> str:
+    """What tells a model from another one that was kept under its name: its weights."""
+    files = artifacts.load(folder).files
+    return fingerprint(*[files[part][1] for part in ("model", "network") if part in files])
+
+
+def _found(start: Start, settings: Settings) -> Path:
+    """The folder of the model that a start means, and no other one of its name."""
+    assert start.model is not None
+    first = find(start.model, settings)
+    if start.sha256 is None:
+        return first
+    for folder in (first, *(place / start.model for place in places(settings))):
+        if (folder / artifacts.CARD).is_file() and mark_of(folder) == start.sha256:
+            return folder
+    raise StoreError(
+        f"The model {start.model!r} was trained again since another one began with it; train that one again too.",
+        code="changed",
+    )
+
+
 def places(settings: Settings) -> tuple[Path, Path]:
     """Where models are: the user's own, and those that came with the app."""
     return settings.models, settings.checkpoints
@@ -65,13 +88,18 @@ def places(settings: Settings) -> tuple[Path, Path]:
 
 def load_model(name: str, settings: Settings, device: str = "cpu") -> Model:
     """Frozen, in eval, on the device; the same folder gives the same answers bit for bit."""
-    return _load(name, settings, device, 0)
+    return _load(find(name, settings), settings, device, 0)
 
 
-def _load(name: str, settings: Settings, device: str, depth: int) -> Model:
+def read_card(name: str, settings: Settings) -> Card:
+    return card_of(artifacts.load(find(name, settings)).card, name)
+
+
+def _load(folder: Path, settings: Settings, device: str, depth: int) -> Model:
+    name = folder.name
     if depth > _DEEPEST:
         raise StoreError(f"The model {name!r} begins with itself; train it again.", code="damaged")
-    artifact = artifacts.load(find(name, settings))
+    artifact = artifacts.load(folder)
     card = card_of(artifact.card, name)
     network = network_of(card.start, len(card.classes), settings, _stored(artifact), depth)
     method: Method[Any, Any] = registry.pick("core.methods", "METHOD", card.method)
@@ -115,46 +143,10 @@ def network_of(
     built = built if start.head == "own" else standardised(built, unit=start.head == "unit")
     if start.weights != "model":
         return built
-    assert start.model is not None
-    return regrown(plain_network(_load(start.model, settings, "cpu", depth + 1)), built)
-
-
-def plain_network(model: Model) -> StagedNetwork:
-    """The network that a model of one network is: its own, or the one it began with under its trained head."""
-    state = model.state
-    part = next((getattr(state, name) for name in ("model", "head") if hasattr(state, name)), None)
-    if isinstance(part, StagedNetwork):
-        return part
-    if not isinstance(part, nn.Module):
-        raise UserFacingError(
-            f"{model.name} is several networks at once; begin with a model that is one, such as a deterministic one.",
-            code="several-networks",
-        )
-    network = _copy(model.network)
-    try:
-        network.head.load_state_dict(part.state_dict())
-    except RuntimeError as error:
-        raise UserFacingError(
-            f"The head of {model.name} is not a plain one; begin with a deterministic model.", code="several-networks"
-        ) from error
-    return network
-
-
-def regrown(source: StagedNetwork, target: StagedNetwork) -> StagedNetwork:
-    """``target`` with all weights of ``source``; its last layer stays drawn where it is for other classes."""
-    given, wanted = source.state_dict(), target.state_dict()
-    last = [name for name in wanted if name.rpartition(".")[0] == _last_of(target)]
-    fits = all(name in given and given[name].shape == wanted[name].shape for name in last)
-    chosen = {name: tensor for name, tensor in given.items() if fits or name not in last}
-    strange = [name for name in chosen if name not in wanted or chosen[name].shape != wanted[name].shape]
-    if strange or len(chosen) < len(wanted) - (0 if fits else len(last)):
-        raise UserFacingError(
-            f"The trained network does not fit this backbone's settings ({(strange or ['some layers'])[0]}); leave the "
-            "backbone's settings as they were when it was trained.",
-            code="weights",
-        )
-    target.load_state_dict(chosen, strict=False)
-    return cast(StagedNetwork, target.freeze())
+    model = _load(_found(start, settings), settings, "cpu", depth + 1)
+    if start.keeps == "posteriors":
+        return still_random(model, built)
+    return regrown(plain_network(model), built)
 
 
 def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tensor]], *, half: bool = False) -> Card:
@@ -173,6 +165,8 @@ def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tens
     written: dict[str, Mapping[str, np.ndarray]] = {"model": arrays}
     if model.density is not None:
         written["density"] = {name: tensor.numpy() for name, tensor in model.density.tensors().items()}
+    if card.start.weights == "stored" and "network" not in parts:
+        parts = {**parts, "network": _own_tensors(model.network)}
     written |= {name: {key: t.detach().cpu().numpy() for key, t in part.items()} for name, part in parts.items()}
     card = replace(card, facts=dict(held.facts), cost=replace(card.cost, stored=stored))
     artifacts.save(folder, written, card.to_json())
@@ -198,9 +192,17 @@ def _stored(artifact: artifacts.Artifact) -> Path | None:
     return artifact.folder / "network.safetensors"
 
 
-def _copy(network: StagedNetwork) -> StagedNetwork:
-    import copy
+def _own_tensors(network: StagedNetwork) -> dict[str, Tensor]:
+    """What the backbone's ``build`` takes back: all but what was put before its head."""
+    left_out = ("standardise.", "num_batches_tracked")
+    return {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(left_out) and not name.endswith(left_out)
+    }
 
+
+def _copy(network: StagedNetwork) -> StagedNetwork:
     return copy.deepcopy(network).to("cpu")
 
 
@@ -212,13 +214,6 @@ def _as_begun(network: StagedNetwork, start: Start) -> StagedNetwork:
             if isinstance(layer, Standardise):
                 layer.forget()
     return network
-
-
-def _last_of(network: StagedNetwork) -> str:
-    """The dotted name of the last linear layer of the head."""
-    names = {id(part): name for name, part in network.named_modules()}
-    last = next(part for part in reversed(list(network.head.modules())) if isinstance(part, nn.Linear))
-    return names[id(last)]
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

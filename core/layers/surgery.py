@@ -45,9 +45,11 @@ def to_flipout(
     prefix: str = "",
     share: bool = False,
 ) -> AnyModule:
-    """A copy whose chosen linear and convolutional layers have Gaussian weights."""
+    """A copy whose chosen linear and convolutional layers have Gaussian weights. Those that have them keep them."""
     found = [(name, layer) for name, layer in _layers(module, prefix) if _weighted(layer)]
     if not found:
+        if any(isinstance(layer, FlipoutLayer) for layer in module.modules()):
+            return _with(module, {}, share)  # all of it is random already
         raise UserFacingError(
             "Flipout needs a linear or convolutional layer, and this network has none. "
             "Use a method that needs no such layer: an ensemble, temperature scaling or a density score.",
@@ -132,11 +134,17 @@ def mask_shapes(module: nn.Module, run: Callable[[], object]) -> dict[str, tuple
     return shapes
 
 
-def total_kl(module: nn.Module, reduction: Reduction = "sum") -> Tensor:
-    """KL of all Bayesian weights: "sum" is the evidence bound's, "mean" is bayesian-torch's (means, summed)."""
-    terms = [layer.kl(reduction) for layer in module.modules() if isinstance(layer, FlipoutLayer)]
-    if not terms:
+def total_kl(module: nn.Module, reduction: Reduction = "sum", *, training: bool = False) -> Tensor:
+    """KL of all Bayesian weights: "sum" is the evidence bound's, "mean" is bayesian-torch's (means, summed).
+
+    ``training``: only of the layers that train, for what a fixed layer costs never changes.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, FlipoutLayer)]
+    if not layers:
         raise ValueError("this network has no Bayesian weights, so its KL is not defined")
+    if training:
+        layers = [layer for layer in layers if layer.weight.requires_grad] or layers
+    terms = [layer.kl(reduction) for layer in layers]
     return torch.stack([term.to(terms[0].device) for term in terms]).sum()
 
 

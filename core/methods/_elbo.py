@@ -23,8 +23,8 @@ def kl_weight(context: FitContext, factor: float, warmup: int, steps: int) -> fl
 def negative_elbo(
     model: nn.Module, logits: Tensor, labels: Tensor, context: FitContext, weight: float, reduction: Reduction
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss to minimise, and its parts."""
+    """The loss to minimise, and its parts. Random weights that do not train add nothing that could be made smaller."""
     task = task_loss(logits, labels, context.task, context.class_weights)
-    kl = total_kl(model, reduction)
+    kl = total_kl(model, reduction, training=True)
     loss = task + weight * kl
     return loss, {"loss": float(loss.detach()), "task": float(task.detach()), "kl": float(kl.detach())}
