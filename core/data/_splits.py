@@ -104,18 +104,25 @@ def split_by_group(dataset: Dataset, fractions: Fractions, seed: int) -> Splits:
 
 
 def held_out(items: Sequence[Item], per_class: int, seed: int) -> tuple[Item, ...]:
-    """The same number of items of every class, chosen by the hash of their ids; for sets without source recordings."""
+    """As many items of every class, chosen by the hash of their ids; for sets without source recordings.
+
+    An item of several labels counts for each of them, so that a frequent class may be held out more often.
+    """
     by_label: dict[int | None, list[Item]] = defaultdict(list)
     for item in items:
-        by_label[item.label].append(item)
+        for label in item.labels or (item.label,):
+            by_label[label].append(item)
+    if any(item.labels for item in items):
+        by_label.pop(None, None)  # those without any label train
     chosen: set[str] = set()
-    for label, found in by_label.items():
+    for label, found in sorted(by_label.items(), key=lambda each: len(each[1])):
         if len(found) <= per_class:
             raise DataError(
                 f"Class {label} has {len(found):,} items and {per_class:,} of each should be held out; hold out fewer.",
                 code="few-items",
             )
-        chosen |= {item.id for item in sorted(found, key=lambda item: seed_of("held", seed, item.id))[:per_class]}
+        ordered = sorted(found, key=lambda item: (item.id not in chosen, seed_of("held", seed, item.id)))
+        chosen |= {item.id for item in ordered[:per_class]}
     return tuple(item for item in items if item.id in chosen)
 
 

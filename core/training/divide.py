@@ -19,7 +19,11 @@ class Sides:
 
 
 def narrowed(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
-    """The items of some classes alone, numbered anew in the order given."""
+    """The items of some classes alone, numbered anew in the order given.
+
+    With several labels an item, those that have one of the classes, without their other labels, and those that had
+    none from the start.
+    """
     if not classes:
         return dataset
     if strange := [name for name in classes if name not in dataset.classes]:
@@ -28,7 +32,11 @@ def narrowed(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
             code="no-such-class",
         )
     number = {dataset.classes.index(name): place for place, name in enumerate(classes)}
-    items = tuple(replace(i, label=number[i.label], truth=None) for i in dataset.items if i.label in number)
+    if dataset.task == "multilabel":
+        left = [(i, tuple(sorted(number[name] for name in i.labels if name in number))) for i in dataset.items]
+        items = tuple(replace(i, labels=own, truth=None) for i, own in left if own or not i.labels)
+    else:
+        items = tuple(replace(i, label=number[i.label], truth=None) for i in dataset.items if i.label in number)
     return replace(dataset, classes=classes, items=items)
 
 
@@ -55,6 +63,18 @@ def divided(dataset: Dataset, division: Division) -> Sides:
     if division.parts:
         kept = tuple(item for item in sides.train if dict(item.extra).get("part") in division.parts)
         sides = replace(sides, train=kept, note=f"{sides.note}; only {', '.join(division.parts)} items train")
-    if dataset.task == "multiclass":
-        demand_trainable(dataset, sides.train)
+    demand_trainable(dataset, sides.train)
+    _refuse_shared(dataset, sides)
     return sides
+
+
+def _refuse_shared(dataset: Dataset, sides: Sides) -> None:
+    places: dict[str, str] = {}
+    for side in ("train", "validation", "test"):
+        for item in getattr(sides, side):
+            if item.group is not None and places.setdefault(item.group, side) != side:
+                raise DataError(
+                    f"The source recording {item.group[:60]!r} of {dataset.title} is in {places[item.group]} and in "
+                    f"{side}; divide it by its folds, or give splits that keep recordings whole.",
+                    code="leak",
+                )
