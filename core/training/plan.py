@@ -53,7 +53,7 @@ class Plan:
     schedule: Schedule = Schedule()  # noqa: RUF009
     augment: Augment = Augment()  # noqa: RUF009
     views: int = knob(1, "augmented views of each item, for fixed features", least=1, most=1000)
-    settled: bool = False  # first train the head plainly, for methods that begin with a trained one
+    settled: bool = False  # first train plainly: the head, or all of a network that the method only reads
     settling: Schedule = Schedule(epochs=100, batch=64, optimiser="adam", rate=1e-2, decay=0.014)  # noqa: RUF009
     anchor: str = ""  # the data that the starting network learned, for Dropsembles with ewc
     target_folds: int = knob(0, "loss prediction: folds of the losses it learns; 0: the classifier's own", least=0)
@@ -81,12 +81,19 @@ _CHOICES = ("data", "backbone", "start", "method", "fit", "head", "anchor", "see
 
 
 def plan_of(recipe: Recipe, settings: tuple[str, ...] = ()) -> Plan:
-    """The recipe's plan with the user's settings; theirs win over the recipe's cases."""
+    """The recipe's plan with the user's settings; theirs win over the recipe's cases.
+
+    The recipe's settings of its backbone and its method mean nothing to another one, and are left out there.
+    """
     first = tuple(setting for setting in settings if setting.partition("=")[0].strip() in _CHOICES)
     plan = with_plan_settings(recipe.plan, first)
+    if plan.backbone != recipe.plan.backbone:
+        plan = replace(plan, network=())
+    if plan.method != recipe.plan.method:
+        plan = replace(plan, config=())
     for condition, changes in recipe.cases:
         if all(_holds(plan, part) for part in condition.split("&")):
-            plan = with_plan_settings(plan, changes)
+            plan = with_plan_settings(with_plan_settings(plan, changes), first)
     return with_plan_settings(plan, settings)
 
 
