@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 
+from core.backbones._heads import Standardise
 from core.backbones._network import StagedNetwork
 from core.errors import UserFacingError
 
 if TYPE_CHECKING:
     from core.checkpoints.saved import Model
 
+_STANDARD = "standardise."
 _OF_GAUSSIANS = ("rho_", "prior_mean_", "prior_sigma_")
 
 
@@ -41,20 +43,25 @@ def plain_network(model: Model) -> StagedNetwork:
 
 
 def regrown(source: StagedNetwork, target: StagedNetwork) -> StagedNetwork:
-    """``target`` with all weights of ``source``; its last layer stays drawn where it is for other classes."""
+    """``target`` with all weights of ``source``; its last layer stays drawn where it is for other classes.
+
+    Features may be standardised under a head that was not trained so: that is learned from the new data.
+    """
     given, wanted = _means(source), target.state_dict()
     last = [name for name in wanted if name.rpartition(".")[0] == _last_of(target)]
     fits = all(name in given and given[name].shape == wanted[name].shape for name in last)
     chosen = {name: tensor for name, tensor in given.items() if fits or name not in last}
     strange = [name for name in chosen if name not in wanted or chosen[name].shape != wanted[name].shape]
-    if strange or any(name not in chosen for name in wanted if fits or name not in last):
+    known = any(name.startswith(_STANDARD) for name in given)
+    apart = set() if known else {name for name in wanted if name.startswith(_STANDARD)}
+    if strange or any(name not in chosen for name in wanted if name not in apart and (fits or name not in last)):
         raise UserFacingError(
             f"The trained network does not fit this backbone's settings ({(strange or ['some layers'])[0]}); leave the "
             "backbone's settings as they were when it was trained.",
             code="weights",
         )
     target.load_state_dict(chosen, strict=False)
-    return cast(StagedNetwork, target.freeze())
+    return cast(StagedNetwork, _given(target, known).freeze())
 
 
 def still_random(model: Model, built: StagedNetwork) -> StagedNetwork:
@@ -62,8 +69,16 @@ def still_random(model: Model, built: StagedNetwork) -> StagedNetwork:
     network = model.state.model
     old, new = (each.get_submodule(_last_of(each)) for each in (network, built))
     if old.weight.shape == new.weight.shape:
-        return network
-    return cast(StagedNetwork, copy.deepcopy(network, {id(old): new}).freeze())
+        return _given(network, True)
+    return cast(StagedNetwork, _given(copy.deepcopy(network, {id(old): new}), True).freeze())
+
+
+def _given(network: StagedNetwork, known: bool) -> StagedNetwork:
+    """Say whether what standardises the features learned that already."""
+    for layer in network.head.modules():
+        if isinstance(layer, Standardise):
+            layer.given = known
+    return network
 
 
 def _means(module: nn.Module) -> dict[str, Tensor]:

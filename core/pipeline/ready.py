@@ -12,8 +12,8 @@ import torch
 from core import registry
 from core.backbones._heads import Standardise
 from core.backbones._network import StagedNetwork
-from core.checkpoints.card import Start
-from core.checkpoints.saved import network_of
+from core.checkpoints.card import Card, Start
+from core.checkpoints.saved import find, mark_of, network_of, read_card
 from core.configs import to_json, with_settings
 from core.contracts import Dataset, DatasetSpec, Progress, no_progress
 from core.data import open_source
@@ -24,11 +24,15 @@ from core.methods._contract import FitContext, Method
 from core.settings import Settings
 from core.training import cache
 from core.training.augment import Augment
+from core.training.balance import weighed
 from core.training.divide import Sides, divided, narrowed
 from core.training.examples import Examples
-from core.training.loop import Fit, fit
+from core.training.loop import Fit, fabric_of, fit
 from core.training.plan import Plan, refuse_odd
 from core.training.prepared import PreparedSet, prepare, rows_where
+from core.training.stopping import stopped_gently
+
+_RANDOM = ("flipout", "mc_dropout")  # methods of one network with noise below its head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +53,10 @@ class Ready:
 
     @property
     def context(self) -> FitContext:
-        return FitContext(self.dataset.task, len(self.dataset.classes), len(self.examples["train"]), self.plan.seed)
+        return self.context_of(self.examples["train"])
+
+    def context_of(self, train: Examples) -> FitContext:
+        return FitContext(self.dataset.task, len(self.dataset.classes), len(train), self.plan.seed)
 
 
 def ready(
@@ -57,15 +64,12 @@ def ready(
 ) -> Ready:
     """Everything before the first update. What was read and computed before is found again."""
     refuse_odd(plan)
-    if plan.data in registry.keys("core.data") and copy is None:
-        spec: DatasetSpec = registry.pick("core.data", "DATASET", plan.data)
-        if spec.prepare is not None:
-            spec.prepare(settings, progress)  # once; reading would render every item anew
-    dataset = narrowed(open_source(plan.data, settings, copy), plan.division.classes)
-    sides = divided(dataset, plan.division)
     method: Method[Any, Any] = registry.pick("core.methods", "METHOD", plan.method)
-    config = config_of(plan, method)
-    start = start_of(plan)
+    begins = beginning_of(plan, settings)
+    config = config_of(plan, method, begins)
+    start = start_of(plan, settings, begins)
+    dataset = dataset_of(plan, settings, copy, progress)
+    sides = divided(dataset, plan.division)
     network = network_of(start, len(dataset.classes), settings)
     if dataset.kind != network.kind:
         raise UserFacingError(
@@ -78,28 +82,71 @@ def ready(
     whole = _sides(found)
     if config.scope == "network" and not plan.settled:
         return replace(found, examples=whole)
+    if _is_two_fits(plan, config):
+        found = _tuned(found, whole["train"], settings, progress)
     features = _features(found, whole, settings, progress)
-    if plan.settled:
+    if plan.settled and not _is_two_fits(plan, config):
         found = replace(found, given=_settled(found, features["train"]))
     return replace(found, examples=whole if config.scope == "network" else features)
 
 
-def config_of(plan: Plan, method: Method[Any, Any]) -> Any:
-    """The method's settings. Fixed features are the head's scope where a method has one."""
+def dataset_of(plan: Plan, settings: Settings, copy: Path | None, progress: Progress = no_progress) -> Dataset:
+    """The classes that the plan learns, of its data."""
+    if plan.data in registry.keys("core.data") and copy is None:
+        spec: DatasetSpec = registry.pick("core.data", "DATASET", plan.data)
+        if spec.prepare is not None:
+            spec.prepare(settings, progress)  # once; reading would render every item anew
+    return narrowed(open_source(plan.data, settings, copy), plan.division.classes)
+
+
+def beginning_of(plan: Plan, settings: Settings) -> Card | None:
+    """The card of the trained model that a plan begins with."""
+    return None if plan.start in ("drawn", "published") else read_card(plan.start, settings)
+
+
+def config_of(plan: Plan, method: Method[Any, Any], begins: Card | None = None) -> Any:
+    """The method's settings. Fixed features are the head's scope where a method has one.
+
+    A network that the same method made random stays random below its fixed features, which are then no vectors that
+    could be kept: the scope is the network's, of which the head alone trains.
+    """
     scope = "head" if plan.fit == "fixed" and "head" in method.scopes else method.scopes[0]
-    if plan.fit == "fine-tuned" and "network" in method.scopes:
+    if "network" in method.scopes and (plan.fit == "fine-tuned" or _is_random(plan, begins)):
         scope = "network"
-    return with_settings(method.Config(scope=scope), plan.config)
+    config = with_settings(method.Config(scope=scope), plan.config)
+    if plan.fit == "fine-tuned" and config.scope == "head" and not plan.settled:
+        raise UserFacingError(
+            f"{method.title} fits a head and leaves the network as it is. Set settled to yes, and the network is first "
+            "fine-tuned plainly (by settling); or set fit to fixed, and start to a network that you have trained.",
+            code="setting",
+        )
+    return config
 
 
-def start_of(plan: Plan) -> Start:
+def _is_random(plan: Plan, begins: Card | None) -> bool:
+    """Does the plan go on with a network that its own method made random?"""
+    return begins is not None and begins.method == plan.method in _RANDOM and begins.scope == "network"
+
+
+def _is_two_fits(plan: Plan, config: Any) -> bool:
+    return plan.settled and plan.fit == "fine-tuned" and config.scope == "head"
+
+
+def start_of(plan: Plan, settings: Settings, begins: Card | None = None) -> Start:
     spec = registry.pick("core.backbones", "BACKBONE", plan.backbone)
     config = to_json(with_settings(spec.Config(), plan.network))
     if plan.start in ("drawn", "published"):
         if "pretrained" in config:
             config["pretrained"] = plan.start == "published"
         return Start(plan.backbone, config, plan.start, seed=plan.seed, head=plan.head)  # type: ignore[arg-type]
-    return Start(plan.backbone, config, "model", model=plan.start, seed=plan.seed, head=plan.head)
+    if begins is not None and begins.backbone != plan.backbone:
+        raise UserFacingError(
+            f"{plan.start} is a {begins.backbone}, and the backbone was given as {plan.backbone}; give the same one.",
+            code="weights",
+        )
+    keeps = "posteriors" if plan.method == "flipout" and _is_random(plan, begins) else "means"
+    mark = mark_of(find(plan.start, settings))
+    return Start(plan.backbone, config, "model", mark, plan.start, keeps, seed=plan.seed, head=plan.head)
 
 
 def _sides(found: Ready) -> dict[str, Examples]:
@@ -117,23 +164,38 @@ def _features(found: Ready, whole: dict[str, Examples], settings: Settings, prog
     clean, _ = cache.features(found.network, every, settings, **given)
     seen = clean
     if plan.views > 1:
+        augment = replace(plan.augment, mixup=0.0, cutmix=0.0)  # labels of a head's items are their own
         seen, _ = cache.features(
-            found.network, every, settings, augment=plan.augment, views=plan.views, seed=plan.seed, **given
+            found.network, every, settings, augment=augment, views=plan.views, seed=plan.seed, **given
         )
     made = {}
     for name, examples in whole.items():
         rows = rows_where(found.prepared.items, set(examples.ids))
         made[name] = every.with_inputs(seen if name == "train" else clean).part(rows)
     layer = next((part for part in found.network.head.modules() if isinstance(part, Standardise)), None)
-    if layer is not None and found.start.weights != "model":
+    if layer is not None and not layer.given and found.start.weights != "stored":
         rows = torch.arange(len(made["train"]))
         layer.learn(torch.cat([made["train"].inputs.take(rows, view) for view in range(plan.views)]))
     return made
 
 
+def _tuned(found: Ready, train: Examples, settings: Settings, progress: Progress) -> Ready:
+    """The network fine-tuned plainly, which the model then stores; the method reads what it makes of the items."""
+    plan = found.plan
+    method, config = deterministic.METHOD, deterministic.Config(scope="network")
+    context = weighed(found.context_of(train), train.labels, plan.settling)
+    mark = fingerprint("tuned", found.prepared.fingerprint, plan, found.start)
+    wanted = Fit(method, config, found.network, context, train, plan.settling, plan.augment, identity=mark)
+    fabric = fabric_of(plan.settling, found.device)
+    with stopped_gently() as stop:
+        fitted = fit(wanted, settings.runs / f"tuned-{mark[:16]}", fabric=fabric, progress=progress, stop=stop)
+    network = fitted.state.model.to("cpu").freeze()
+    return replace(found, network=network, given=network, start=replace(found.start, weights="stored"))
+
+
 def _settled(found: Ready, train: Examples) -> StagedNetwork:
     """The network with its head trained plainly on the features of the training items."""
-    context = FitContext(found.dataset.task, len(found.dataset.classes), len(train), found.plan.seed)
+    context = found.context_of(train)
     config = deterministic.Config(scope="head")
     wanted = Fit(deterministic.METHOD, config, found.network, context, train, found.plan.settling, Augment())
     network = copy_module.deepcopy(found.network)
