@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import Command, Outcome, report
+from core.contracts import Dataset
 from core.data import open_source
 from core.errors import UserFacingError
 from core.settings import Settings
@@ -36,6 +38,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copy", type=Path, metavar="PATH", help="where a published --data lies on this machine")
     parser.add_argument("--ood", metavar="SOURCE", help="data from elsewhere, to be told apart by doubt")
     parser.add_argument("--ood-copy", type=Path, metavar="PATH", help="where a published --ood lies on this machine")
+    parser.add_argument("--ood-split", metavar="SPLIT", help="only this split of --ood: train, validation, test or ood")
+    parser.add_argument(
+        "--matched", action="store_true", help="first bring the sounds of both sets to 8 kHz and to one active length"
+    )
     parser.add_argument("--fold", type=int, metavar="N", help="judge this fold; the card's test fold by default")
     parser.add_argument("--samples", type=int, metavar="S", help="draws of a sampling method; by default its own")
     parser.add_argument(
@@ -53,8 +59,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.pipeline.evaluate import Wanted, document, evaluate, evaluate_stored
 
     find(options.model, settings)  # a wrong name is told before anything is read
-    ood = None if options.ood is None else open_source(options.ood, settings, options.ood_copy)
-    wanted = Wanted(options.samples, options.measure, options.seed)
+    ood = None if options.ood is None else _part(open_source(options.ood, settings, options.ood_copy), options)
+    wanted = Wanted(options.samples, options.measure, options.seed, matched=options.matched)
     device = choose(settings.device).key
     if options.data is None:
         found = evaluate_stored(options.model, settings, ood=ood, wanted=wanted, device=device, progress=report)
@@ -70,8 +76,20 @@ def _refuse_odd(options: argparse.Namespace) -> None:
         raise UserFacingError(f"{options.samples} samples were asked for; it takes one or more.", code="samples")
     if options.data is None and (options.fold is not None or options.copy is not None):
         raise UserFacingError("A fold or a copy belongs to a data set; name it with --data.", code="no-data")
-    if options.ood is None and options.ood_copy is not None:
-        raise UserFacingError("--ood-copy belongs to a data set; name it with --ood.", code="no-data")
+    if options.ood is None and (options.ood_copy is not None or options.ood_split is not None):
+        raise UserFacingError("A copy or a split belongs to a data set; name it with --ood.", code="no-data")
+
+
+def _part(ood: Dataset, options: argparse.Namespace) -> Dataset:
+    if options.ood_split is None:
+        return ood
+    items = tuple(item for item in ood.items if item.split == options.ood_split)
+    if not items:
+        known = ", ".join(sorted({item.split for item in ood.items if item.split})) or "none"
+        raise UserFacingError(
+            f"{ood.title} has no split called {options.ood_split[:40]!r}; it has {known}.", code="no-such-split"
+        )
+    return replace(ood, items=items)
 
 
 def _lines(found: Evaluation) -> tuple[str, ...]:

@@ -147,6 +147,13 @@ def judge(
     )
 
 
+def statistics_of(
+    given: Answers, labels: Any, groups: Sequence[Any] | None = None, foreign: str = ""
+) -> dict[str, Callable[[np.ndarray, np.ndarray], Figure]]:
+    """Each figure as a function of the places of some items and their doubts."""
+    return _statistics(_case_of(given, np.asarray(labels), groups, foreign))
+
+
 def usable(given: Answers) -> dict[str, np.ndarray]:
     """The doubts that say something; a part that is zero by definition is none."""
     silent = {"epistemic"} if given.draws == 1 else set()
