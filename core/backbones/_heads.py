@@ -48,6 +48,7 @@ class Standardise(nn.Module):
     def __init__(self, dim: int, unit: bool = False) -> None:
         super().__init__()
         self.unit = unit
+        self.given = False  # did it come with a trained network? Then what it learned there stays
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
 

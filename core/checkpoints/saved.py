@@ -209,10 +209,9 @@ def _copy(network: StagedNetwork) -> StagedNetwork:
 def _as_begun(network: StagedNetwork, start: Start) -> StagedNetwork:
     """A copy that knows no more of the data than the one a reader will make."""
     network = _copy(network)
-    if start.head != "own" and start.weights != "model":
-        for layer in network.head.modules():
-            if isinstance(layer, Standardise):
-                layer.forget()
+    for layer in network.head.modules():
+        if start.head != "own" and isinstance(layer, Standardise) and not layer.given:
+            layer.forget()
     return network
 
 
