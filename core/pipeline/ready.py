@@ -86,7 +86,7 @@ def ready(
         found = _tuned(found, whole["train"], settings, progress)
     features = _features(found, whole, settings, progress)
     if plan.settled and not _is_two_fits(plan, config):
-        found = replace(found, given=_settled(found, features["train"]))
+        found = replace(found, given=settled(found, features["train"]))
     return replace(found, examples=whole if config.scope == "network" else features)
 
 
@@ -172,11 +172,16 @@ def _features(found: Ready, whole: dict[str, Examples], settings: Settings, prog
     for name, examples in whole.items():
         rows = rows_where(found.prepared.items, set(examples.ids))
         made[name] = every.with_inputs(seen if name == "train" else clean).part(rows)
+    scale(found, made["train"])
+    return made
+
+
+def scale(found: Ready, train: Examples) -> None:
+    """Where the head sees standardised features, it learns how large they are from all views of the training items."""
     layer = next((part for part in found.network.head.modules() if isinstance(part, Standardise)), None)
     if layer is not None and not layer.given and found.start.weights != "stored":
-        rows = torch.arange(len(made["train"]))
-        layer.learn(torch.cat([made["train"].inputs.take(rows, view) for view in range(plan.views)]))
-    return made
+        rows = torch.arange(len(train))
+        layer.learn(torch.cat([train.inputs.take(rows, view) for view in range(found.plan.views)]))
 
 
 def _tuned(found: Ready, train: Examples, settings: Settings, progress: Progress) -> Ready:
@@ -193,7 +198,7 @@ def _tuned(found: Ready, train: Examples, settings: Settings, progress: Progress
     return replace(found, network=network, given=network, start=replace(found.start, weights="stored"))
 
 
-def _settled(found: Ready, train: Examples) -> StagedNetwork:
+def settled(found: Ready, train: Examples) -> StagedNetwork:
     """The network with its head trained plainly on the features of the training items."""
     context = found.context_of(train)
     config = deterministic.Config(scope="head")
