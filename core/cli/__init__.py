@@ -84,6 +84,13 @@ def report(done: int, total: int, stage: str) -> None:
         print(f"{stage}: {done:,} of {total:,}", file=sys.stderr, flush=True)
 
 
+def at_least_one(text: str) -> int:
+    """A count on the command line."""
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} was given; it takes a whole number from 1")
+
+
 def name_source(parser: argparse.ArgumentParser) -> None:
     """How every command names its data."""
     parser.add_argument("source", help="a data-set key, folder, manifest (.csv, .parquet) or .zip")

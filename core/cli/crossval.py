@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli import Command, Outcome, report
+from core.cli import Command, Outcome, at_least_one, report
+from core.errors import UserFacingError
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,18 +35,25 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=int, metavar="FOLD", help="keep the model that was scored on this fold")
     parser.add_argument("--ship", action="store_true", help="keep it among the models that come with the app")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads; all by default")
+    parser.add_argument("--threads", type=at_least_one, default=None, help="CPU threads; all by default")
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.device import choose, settle_process
     from core.pipeline.crossval import crossval, paired
+    from core.store.artifacts import check_name_of
     from core.training.plan import plan_of
     from core.training.recipes import pick
 
     settle_process(options.threads)
     device = choose(options.device or settings.device).key
     recipe, name = pick(options.recipe), options.name or options.recipe
+    check_name_of(name)
+    if options.keep is not None and options.folds and options.keep not in options.folds:
+        raise UserFacingError(
+            f"The model of fold {options.keep} is to be kept, and only {options.folds} are scored; add it to --folds.",
+            code="setting",
+        )
     given = {"only": options.folds, "calibrated": not options.plain, "device": device, "copy": options.copy}
     candidates = tuple(tuple(words.split()) for words in options.candidate) or recipe.candidates
     plan = plan_of(recipe, tuple(options.set))
@@ -78,10 +87,12 @@ def _keep(found: CrossValidation, number: int, name: str, settings: Settings, co
 
 
 def _command(options: argparse.Namespace, name: str) -> str:
-    words = ["python -m core crossval", options.recipe, f"--name {name}", f"--folds {options.keep}"]
-    words += [f"--set {setting}" for setting in options.set]
-    words += [f"--candidate '{words}'" for words in options.candidate]
-    return " ".join([*words, *(["--plain"] if options.plain else []), f"--keep {options.keep} --ship"])
+    fold = str(options.keep)
+    words = ["python", "-m", "core", "crossval", options.recipe, "--name", name, "--folds", fold]
+    words += [word for setting in options.set for word in ("--set", setting)]
+    words += [word for candidate in options.candidate for word in ("--candidate", candidate)]
+    words += ["--plain"] if options.plain else []
+    return shlex.join([*words, "--keep", fold, *(["--ship"] if options.ship else [])])
 
 
 def _document(found: CrossValidation, name: str) -> dict[str, Any]:

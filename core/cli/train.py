@@ -1,12 +1,17 @@
-"""python -m core train: fit a model by a recipe, judge it on what was held out, and keep it with its card."""
+"""python -m core train: fit a model by a recipe, judge it on what was held out, and keep it with its card.
+
+The same command again goes on where it was stopped, and has nothing to do where its model is there. Only --again
+trains anew; with --resume beside it, what the anew begun training has done is gone on with.
+"""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
-from core.cli import Command, Outcome, report
+from core.cli import Command, Outcome, at_least_one, report
 from core.errors import UserFacingError
 from core.settings import Settings
 
@@ -19,12 +24,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="SOURCE", help="other data: a key, folder, manifest or .zip")
     parser.add_argument("--copy", type=Path, metavar="PATH", help="where a published set lies on this machine")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable")
-    parser.add_argument("--resume", action="store_true", help="go on where this name was stopped (done by itself)")
-    parser.add_argument("--again", action="store_true", help="forget what was begun under this name")
+    parser.add_argument("--again", action="store_true", help="train anew: forget what was begun under this name")
+    parser.add_argument("--resume", action="store_true", help="go on where it was stopped, also with --again")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--devices", type=int, default=1, help="processes on one machine")
-    parser.add_argument("--nodes", type=int, default=1, help="machines")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads; all by default")
+    parser.add_argument("--devices", type=at_least_one, default=1, help="processes on one machine")
+    parser.add_argument("--nodes", type=at_least_one, default=1, help="machines")
+    parser.add_argument("--threads", type=at_least_one, default=None, help="CPU threads; all by default")
     parser.add_argument("--ship", action="store_true", help="keep it among the models that come with the app")
 
 
@@ -33,9 +38,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         return _listed()
     if options.recipe == _TOY:
         return _toy()
-    import shutil
-
     from core.device import choose, settle_process
+    from core.pipeline.finished import begin, end, finished
     from core.pipeline.keep import keep
     from core.pipeline.train import train
     from core.store.artifacts import check_name_of
@@ -47,9 +51,12 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     plan = plan_of(pick(options.recipe), tuple(given))
     name = options.name or options.recipe
     check_name_of(name)  # before a folder of this name is looked at
-    if options.again:
-        shutil.rmtree(settings.runs / name, ignore_errors=True)
     device = choose(options.device or settings.device).key
+    anew = options.again and not options.resume
+    if not anew and (card := finished(plan, name, settings, shipped=options.ship, copy=options.copy, progress=report)):
+        found = {"model": name, "trained": False, "card": card.to_json()}
+        return Outcome(found, (*_told(card), "It was trained before; --again trains it anew."))
+    begin(plan, name, settings, anew=anew)
     trained = train(
         plan,
         name,
@@ -62,15 +69,18 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     )
     command = _command(options, name)
     card = keep(trained, settings, command=command, shipped=options.ship, progress=report)
-    return Outcome({"model": name, "card": card.to_json()}, _told(card))
+    if not trained.fitted.leads:
+        raise SystemExit(0)  # of several processes one speaks
+    end(name, settings)
+    return Outcome({"model": name, "trained": True, "card": card.to_json()}, _told(card))
 
 
 def _command(options: argparse.Namespace, name: str) -> str:
     """The one line that makes this model again."""
-    words = ["python -m core train", options.recipe, f"--name {name}"]
-    words += [f"--data {options.data}"] if options.data else []
-    words += [f"--set {setting}" for setting in options.set]
-    return " ".join([*words, *(["--ship"] if options.ship else [])])
+    words = ["python", "-m", "core", "train", options.recipe, "--name", name]
+    words += ["--data", options.data] if options.data else []
+    words += [word for setting in options.set for word in ("--set", setting)]
+    return shlex.join([*words, *(["--ship"] if options.ship else [])])
 
 
 def _told(card: Any) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ from core.settings import PROJECT, Settings
 _GRACE = 10.0  # seconds that a command has to stop at its next safe point
 _LEAVE = 5.0  # seconds in which the last process of a job that has a result is gone
 _NO_PART = {"--json", "--resume"}  # words that do not change what is asked for
-_ASKS_TO_RESUME = {"train"}  # commands that go on only when told to; the others see what is there
+_ASKS = {"train"}  # commands that are told whether to go on or to begin anew; the others see what is there
 _NOT_RELEVANT = {
     "PENUMBRA_HOME",
     "PENUMBRA_DECODERS",
@@ -199,10 +199,10 @@ def _start(settings: Settings, job: Job, launch: Launch, *, resumes: bool) -> No
     try:
         for name in (CANCEL, ENDING, PROGRESS, OUT, ERR, f"{OUT}.1", f"{ERR}.1"):
             (job.folder / name).unlink(missing_ok=True)
+        told = ["--resume" if resumes else "--again"] if last is not None and job.words[0] in _ASKS else []
         if last is not None and last.phase == "queued":  # it never began: as it was meant then
-            resumes = "--resume" in last.words
-        goes_on = last is not None and resumes and job.words[0] in _ASKS_TO_RESUME
-        words = (*launch.command, *job.words, *(["--resume"] if goes_on else []), "--json")
+            told = [word for word in ("--resume", "--again") if word in last.words[-2:]]
+        words = (*launch.command, *job.words, *told, "--json")
         attempt = 1 + (last.attempt if last else 0)
         ticket = enter_queue(settings.jobs, job.id) if job.heavy else None
         Run(attempt, "queued", ticket, settings.heavy, words, launch.grace).save(job.folder)

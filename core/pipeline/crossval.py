@@ -31,8 +31,9 @@ from core.pipeline.ready import Ready, ready
 from core.pipeline.train import fit_of, model_of
 from core.posthoc import temperature
 from core.settings import Settings
-from core.training.loop import Fitted, fit
+from core.training.loop import Fitted, fabric_of, fit
 from core.training.plan import Plan, with_plan_settings
+from core.training.stopping import stopped_gently
 
 Candidate = tuple[str, ...]  # settings that differ from the plan's
 
@@ -147,7 +148,9 @@ class _Run:
         wanted = fit_of(found, self.settings)
         wanted = replace(wanted, validation=None)
         folder = self.place / fingerprint(plan)[:16] if found.config.scope == "network" else None
-        fitted = fit(wanted, folder, progress=self.progress)
+        with stopped_gently() as stop:
+            fabric = fabric_of(plan.schedule, self.device)
+            fitted = fit(wanted, folder, fabric=fabric, progress=self.progress, stop=stop)
         model = model_of(found, fitted, f"{self.place.name}-{test}")
         examples = found.examples[side]
         said = answers(model, examples, keep=400, embedded=found.config.scope == "head")

@@ -20,6 +20,7 @@ from core.checkpoints.saved import Model, places, save_model
 from core.configs import to_json
 from core.contracts import Progress, no_progress
 from core.fingerprint import fingerprint
+from core.methods._contract import modules_of
 from core.pipeline.ready import Ready, ready
 from core.settings import Settings
 from core.store import artifacts
@@ -28,6 +29,7 @@ from core.training.balance import weighed
 from core.training.examples import Examples
 from core.training.loop import Fit, Fitted, fabric_of, fit
 from core.training.plan import Plan
+from core.training.stopping import stopped_gently
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,8 @@ def train(
     found = ready(plan, settings, device=device, copy=copy, progress=progress)
     wanted = fit_of(found, settings)
     fabric = fabric_of(plan.schedule, device, devices, nodes)
-    fitted = fit(wanted, settings.runs / name, fabric=fabric, progress=progress, stop=stop)
+    with stopped_gently() as asked:
+        fitted = fit(wanted, settings.runs / name, fabric=fabric, progress=progress, stop=lambda: stop() or asked())
     return Trained(model_of(found, fitted, name), found, fitted)
 
 
@@ -119,10 +122,16 @@ def model_of(found: Ready, fitted: Fitted, name: str) -> Model:
         created=time.strftime("%Y-%m-%d", time.gmtime()),
         versions={"python": platform.python_version(), "torch": torch.__version__},
     )
-    model = Model(card, found.network, found.method, fitted.state)
+    network = found.network.to(_device(fitted.state))  # where the state answers
+    model = Model(card, network, found.method, fitted.state)
     return replace(
         model, density=density.fitted(features_of(model, found.examples["train"]), found.examples["train"].labels)
     )
+
+
+def _device(state: Any) -> torch.device:
+    parameters = (parameter for module in modules_of(state) for parameter in module.parameters())
+    return next((parameter.device for parameter in parameters), torch.device("cpu"))
 
 
 def features_of(model: Model, examples: Examples) -> Tensor:

@@ -22,7 +22,7 @@ from core.methods._held import Held
 from core.store import artifacts
 
 METRICS = "metrics.jsonl"
-_CHECKPOINT = "checkpoint"
+CHECKPOINT = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,12 +55,12 @@ class RunFolder:
         arrays = {name: _arrays(tensors) for name, tensors in parts.items() if tensors}
         if not arrays:
             return  # a method that gathers statistics has nothing before its first batch
-        artifacts.save(self.folder / _CHECKPOINT, arrays, card)
+        artifacts.save(self.folder / CHECKPOINT, arrays, card)
 
     def resume(self) -> Resumed | None:
         """None where nothing was saved yet."""
         try:
-            found = artifacts.load(self.folder / _CHECKPOINT)
+            found = artifacts.load(self.folder / CHECKPOINT)
         except StoreError as error:
             if error.code == "missing":
                 return None
@@ -76,12 +76,6 @@ class RunFolder:
         if found.card["best_facts"] is not None:
             best = Held(_tensors(found.tensors("best")), found.card["best_facts"])
         return Resumed(found.card["position"], Held(read["state"], found.card["facts"]), read["optimiser"], best)
-
-    def forget(self) -> None:
-        """Leave the measurements and drop the checkpoint of a fit that is done."""
-        import shutil
-
-        shutil.rmtree(self.folder / _CHECKPOINT, ignore_errors=True)
 
     def log(self, record: Mapping[str, Any]) -> None:
         """One line at the end of the file of measurements; what is no number is null."""
