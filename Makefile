@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 # Two test workers on two cores: threads of their own would only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: help app test lint real fuzz kills boxes screenshots lock clean
+.PHONY: help app test lint real fuzz kills boxes models screenshots lock clean
 
 help: ## what each target does
 	grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,10 @@ kills: $(VENV)/.dev-installed ## 200 kill -9 cycles on one store
 boxes: $(VENV)/.dev-installed ## what a linear model and a small ConvNet reach on the built-in sets
 	$(RUN) -m tests.bench.boxes soundbox
 	$(RUN) -m tests.bench.boxes toybox
+
+models: $(VENV)/.dev-installed ## make the models in checkpoints/ that are missing (hours on two cores; goes on after a stop)
+	$(RUN) -m tests.shipped
+	$(RUN) -m tests.tables
 
 screenshots: $(VENV)/.dev-installed ## renew the pictures in the README
 	$(RUN) -m tests.browser.screenshots

@@ -9,6 +9,7 @@ from pathlib import Path
 from core import registry
 from core.cli import PACKAGE as COMMANDS
 from core.data import specs
+from tests import model_tables
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -46,7 +47,13 @@ def backbones() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"methods": methods, "backbones": backbones, "datasets": datasets, "commands": commands}
+TABLES = {
+    "models": model_tables.overview,
+    "methods": methods,
+    "backbones": backbones,
+    "datasets": datasets,
+    "commands": commands,
+}
 
 
 def renewed(text: str) -> str:
@@ -62,4 +69,5 @@ def renewed(text: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(renewed(README.read_text()))
-    sys.stderr.write("README.md renewed\n")
+    (model_tables.FOLDER / "README.md").write_text(model_tables.page())
+    sys.stderr.write("README.md and checkpoints/README.md renewed\n")
