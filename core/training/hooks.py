@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.backbones._network import StagedNetwork
 from core.contracts import Item
+from core.errors import UserFacingError
 from core.fingerprint import seed_of, torch_generator
 from core.methods import deterministic, dropsembles, loss_prediction
 from core.methods._contract import FitContext, frozen
@@ -48,6 +49,12 @@ def _anchored(state: Any, plan: Plan, network: StagedNetwork, context: FitContex
     from core.training.prepared import prepare, rows_where
 
     dataset = narrowed(open_source(plan.anchor, settings), plan.division.classes)
+    if len(dataset.classes) != context.classes or dataset.task != context.task:
+        raise UserFacingError(
+            f"The members are held to what the network learned of {dataset.title}, which has other classes than the new "
+            "data, so that its last layer is new; give an anchor of the same classes, or set ewc to 0.",
+            code="anchor",
+        )
     prepared = prepare(dataset, network, settings, dataset.task)
     ids = {item.id for item in divided(dataset, plan.division).train}
     rows = rows_where(prepared.items, ids)

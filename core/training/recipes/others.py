@@ -86,6 +86,20 @@ RECIPES = (
             division=Division(by="held", held=500, classes=_CLASSES),
             schedule=Schedule(epochs=20, batch=256, rate=1e-3, decay=0.01),
         ),
-        (("method=loss_prediction", ("target_folds=5", "schedule.rate=3e-4", "schedule.batch=128")),),
+        (
+            (
+                "method=loss_prediction",  # on top of a classifier that is trained first
+                (
+                    "settled=yes",
+                    "settling.epochs=20",
+                    "settling.batch=256",
+                    "settling.rate=1e-3",
+                    "settling.decay=0.01",
+                    "target_folds=5",
+                    "schedule.rate=3e-4",
+                    "schedule.batch=128",
+                ),
+            ),
+        ),
     ),
 )

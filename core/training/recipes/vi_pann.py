@@ -9,11 +9,34 @@ from core.training.schedule import Schedule
 _PRETRAIN = Schedule(
     epochs=60, batch=32, optimiser="amsgrad", rate=1e-3, shape="cosine", warmup=0.1, precision="bfloat16"
 )
-_NETWORK = (("method=flipout", ("config.rho=-5.0", "config.warmup=1500", "schedule.epochs=90")),)
+_NETWORK = (
+    ("data=audioset", ("schedule.balance=yes", "schedule.shape=constant", "schedule.warmup=0")),  # as PANNs
+    ("method=flipout", ("config.rho=-5.0", "config.warmup=1500", "schedule.epochs=90")),
+)
+_RANDOM_BELOW = ("schedule.epochs=40", "schedule.batch=32", "views=1")  # no features that could be kept
 _TRANSFER = (
+    ("method=mc_dropout", ("start=scenes-mc-dropout",)),  # each variant goes on with its own pretrained network
+    ("method=flipout", ("start=scenes-flipout",)),
     ("fit=fixed", ("schedule.epochs=100", "schedule.batch=64", "schedule.rate=1e-3", "views=8")),
     ("fit=fixed&method=flipout", ("schedule.epochs=200", "config.rho=-4.0", "config.warmup=500")),
-    ("fit=fixed&method=det_flip", ("schedule.epochs=100", "config.delta=0.3", "config.warmup=300")),
+    ("fit=fixed&start=scenes-flipout&method=flipout", _RANDOM_BELOW),
+    ("fit=fixed&start=scenes-mc-dropout&method=mc_dropout", _RANDOM_BELOW),
+    ("method=det_flip", ("schedule.epochs=100", "schedule.batch=64", "config.delta=0.3", "config.warmup=300")),
+    (
+        "fit=fine-tuned&method=det_flip",  # first all of the network plainly, then its head
+        (
+            "settled=yes",
+            "settling.epochs=40",
+            "settling.batch=32",
+            "settling.optimiser=adamw",
+            "settling.rate=5e-4",
+            "settling.head_rate=2e-3",
+            "settling.decay=0",
+            "settling.warmup=0.1",
+            "settling.precision=bfloat16",
+            "views=8",
+        ),
+    ),
     ("fit=fine-tuned&method=flipout", ("config.rho=-5.0", "config.warmup=1000", "schedule.epochs=60")),
     ("data=esc10", ("division.by=fold",)),
     ("data=esc50", ("division.by=fold",)),
@@ -58,7 +81,8 @@ RECIPES = (
         "VI-PANN transfer",
         "VI-PANN",
         "A pretrained network carried over to new classes: method={deterministic, mc_dropout, flipout, det_flip}, "
-        "fit={fixed, fine-tuned}, data={esc10, esc50, urbansound8k, dcase2013}.",
+        "fit={fixed, fine-tuned}, data={esc10, esc50, urbansound8k, dcase2013}; each method from its own pretrained "
+        "network, or from start=.",
         Plan(
             data="esc10",
             backbone="convnet",
