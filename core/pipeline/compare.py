@@ -185,7 +185,7 @@ def _statistics(side: Side) -> dict[str, Statistic]:
 
 
 def _agreement(doubt: np.ndarray, truth: np.ndarray) -> Statistic:
-    known: np.ndarray = np.isfinite(truth).all(axis=1)
+    known = np.array([np.isfinite(row).all() for row in truth])
     entropy = np.full(len(truth), np.nan)
     entropy[known] = shannon(truth[known])
 
