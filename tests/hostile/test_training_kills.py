@@ -122,7 +122,8 @@ def test_killed_while_a_checkpoint_is_written_there_is_the_one_before_or_the_new
 
 
 def test_killed_inside_a_validation_it_is_judged_when_it_goes_on(worker: Worker, whole: Path, tmp_path: Path) -> None:
-    worker.kill(FIRST, tmp_path / "run", judging=2)
+    """The third epoch ends with step 15, right after a checkpoint of that step."""
+    worker.kill(FIRST, tmp_path / "run", judging=3)
     worker.kill(FIRST, tmp_path / "run", judging=1)
     assert_as_whole(worker, FIRST, tmp_path / "run", whole)
 
