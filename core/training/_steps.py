@@ -107,11 +107,13 @@ class Stepper:
             for number, slots in self.optimiser.state_dict()["state"].items():
                 tensors |= {f"{number}.{name}": torch.as_tensor(value) for name, value in slots.items()}
         lowest = None if math.isinf(self.lowest) else self.lowest
-        return tensors, {"done": self.done, "average": self.average, "lowest": lowest}
+        parts = {name: value if math.isfinite(value) else None for name, value in self.parts.items()}
+        return tensors, {"done": self.done, "average": self.average, "lowest": lowest, "parts": parts}
 
     def resume(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         self.done, self.average = int(facts["done"]), facts["average"]
         self.lowest = math.inf if facts["lowest"] is None else facts["lowest"]
+        self.parts = {name: math.nan if value is None else value for name, value in facts["parts"].items()}
         if self.optimiser is None:
             return
         ordered = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
