@@ -31,6 +31,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--folds", type=int, nargs="*", default=[], help="score these folds alone")
     parser.add_argument("--against", metavar="RECIPE", help="compare with another recipe on the same items")
+    parser.add_argument("--measure", default="max_softmax", help="the doubt behind AUGRC and error AUROC")
     parser.add_argument("--plain", action="store_true", help="fit nothing out of fold: one candidate, no temperature")
     parser.add_argument("--keep", type=int, metavar="FOLD", help="keep the model that was scored on this fold")
     parser.add_argument("--ship", action="store_true", help="keep it among the models that come with the app")
@@ -55,6 +56,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
             code="setting",
         )
     given = {"only": options.folds, "calibrated": not options.plain, "device": device, "copy": options.copy}
+    given["measure"] = options.measure
     candidates = tuple(tuple(words.split()) for words in options.candidate) or recipe.candidates
     plan = plan_of(recipe, tuple(options.set))
     found = crossval(plan, candidates, settings, name=name, progress=report, **given)

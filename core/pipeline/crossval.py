@@ -72,11 +72,15 @@ def crossval(
     name: str,
     only: Sequence[int] = (),
     calibrated: bool = True,
+    measure: str = "max_softmax",
     device: str = "cpu",
     copy: Path | None = None,
     progress: Progress = no_progress,
 ) -> CrossValidation:
-    """``only`` some of the folds; with one candidate and not ``calibrated`` nothing is fitted out of fold."""
+    """``only`` some of the folds; with one candidate and not ``calibrated`` nothing is fitted out of fold.
+
+    ``measure`` is the doubt behind AURC, AUGRC and error AUROC: one for all methods that are compared.
+    """
     tried = tuple(tuple(candidate) for candidate in candidates) or ((),)
     dataset = open_source(plan.data, settings, copy)
     folds = folds_of(dataset)
@@ -86,12 +90,12 @@ def crossval(
             code="no-fold",
         )
     place = settings.runs / f"{name}-crossval"
-    run = _Run(plan, tried, settings, place, device, copy, progress)
+    run = _Run(plan, tried, settings, place, device, copy, progress, measure)
     found = tuple(run.fold(number, folds, calibrated) for number in (only or folds))
     said = joined([one.answers for one in found])
     labels = np.concatenate([one.labels for one in found])
     groups = [group for one in found for group in one.groups]
-    return CrossValidation(plan, tried, found, judge(said, labels, None, groups))
+    return CrossValidation(plan, tried, found, judge(said, labels, measure, groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class _Run:
     device: str
     copy: Path | None
     progress: Progress
+    measure: str
 
     def fold(self, number: int, folds: tuple[int, ...], calibrated: bool) -> Fold:
         rest = tuple(fold for fold in folds if fold != number)
@@ -118,7 +123,7 @@ class _Run:
         if inside is not None and inside_labels is not None:
             said = tempered(said, temperature.fit(_predictive(inside), inside_labels))
         groups = _groups(found, "test")
-        judged = judge(said, labels, None, groups, resamples=200)
+        judged = judge(said, labels, self.measure, groups, resamples=200)
         return Fold(
             number=number,
             candidate=self.candidates[best],
