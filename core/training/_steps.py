@@ -113,7 +113,7 @@ class Stepper:
     def resume(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         self.done, self.average = int(facts["done"]), facts["average"]
         self.lowest = math.inf if facts["lowest"] is None else facts["lowest"]
-        self.parts = {name: math.nan if value is None else value for name, value in facts["parts"].items()}
+        self.parts = {name: math.nan if value is None else value for name, value in facts.get("parts", {}).items()}
         if self.optimiser is None:
             return
         ordered = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
