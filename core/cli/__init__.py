@@ -10,11 +10,12 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core import registry
+from core.contracts import Dataset
 from core.errors import UserFacingError
 from core.jobs import current as current_job
 from core.jobs import taken_up
@@ -95,6 +96,19 @@ def name_source(parser: argparse.ArgumentParser) -> None:
     """How every command names its data."""
     parser.add_argument("source", help="a data-set key, folder, manifest (.csv, .parquet) or .zip")
     parser.add_argument("--data", type=Path, metavar="PATH", help="where a published set lies on this machine")
+
+
+def part_of(dataset: Dataset, split: str | None) -> Dataset:
+    """Only one of its own splits, where one is named."""
+    if split is None:
+        return dataset
+    items = tuple(item for item in dataset.items if item.split == split)
+    if not items:
+        known = ", ".join(sorted({item.split for item in dataset.items if item.split})) or "none"
+        raise UserFacingError(
+            f"{dataset.title} has no split called {split[:40]!r}; it has {known}.", code="no-such-split"
+        )
+    return replace(dataset, items=items)
 
 
 def _parser() -> argparse.ArgumentParser:

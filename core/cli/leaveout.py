@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli import Command, Outcome, report
+from core.cli import Command, Outcome, part_of, report
+from core.data import open_source
 from core.errors import UserFacingError
 from core.settings import Settings
 
@@ -26,6 +27,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="I,J,K",
         help="classes to leave out, by number in alphabetical order; by default a fixed choice that holds every class",
     )
+    parser.add_argument("--outside", metavar="SOURCE", help="tell the test folds from this set, and leave no class out")
+    parser.add_argument("--outside-copy", type=Path, metavar="PATH", help="where a published --outside lies")
+    parser.add_argument("--outside-split", metavar="SPLIT", help="only this split of --outside")
+    parser.add_argument(
+        "--matched",
+        action="store_true",
+        help="with --outside: bring all sounds, those of the training as well, to 8 kHz and one active length",
+    )
     parser.add_argument("--folds", type=int, nargs="*", default=[], help="score these folds alone")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the recordings, for the intervals")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
@@ -34,24 +43,40 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     triples = tuple(_triple(words) for words in options.triples)
+    _refuse_odd(options)
     from core.device import choose, settle_process
     from core.pipeline.leaveout import leave_out
+    from core.pipeline.outside import told_from
     from core.training.plan import plan_of
     from core.training.recipes import pick
 
     settle_process(options.threads)
     plan = plan_of(pick(options.recipe), tuple(options.set))
-    found = leave_out(
-        plan,
-        settings,
-        triples=triples,
-        only=options.folds,
-        device=choose(options.device or settings.device).key,
-        copy=options.copy,
-        resamples=options.resamples,
-        progress=report,
-    )
-    return Outcome(_document(found, options.recipe, plan.method), _lines(found, options.recipe, plan.method))
+    given: dict[str, Any] = {
+        "only": options.folds,
+        "device": choose(options.device or settings.device).key,
+        "copy": options.copy,
+        "resamples": options.resamples,
+        "progress": report,
+    }
+    notes: tuple[str, ...] = ()
+    if options.outside is None:
+        found = leave_out(plan, settings, triples=triples, **given)
+    else:
+        other = part_of(open_source(options.outside, settings, options.outside_copy), options.outside_split)
+        found, notes = told_from(plan, other, settings, matched=options.matched, **given)
+    document = {**_document(found, options.recipe, plan.method), "notes": list(notes)}
+    lines = _lines(found, options.recipe, plan.method)
+    return Outcome(document, (*lines, *(f"note: {note}" for note in notes)))
+
+
+def _refuse_odd(options: argparse.Namespace) -> None:
+    if options.outside is None and (options.matched or options.outside_copy or options.outside_split):
+        raise UserFacingError(
+            "Matching, a copy and a split belong to another set; name it with --outside.", code="no-data"
+        )
+    if options.outside is not None and options.triples:
+        raise UserFacingError("Give --triples or --outside: either leaves its own items outside.", code="setting")
 
 
 def _triple(words: str) -> tuple[int, ...]:
@@ -94,8 +119,7 @@ def _lines(found: LeaveOut, recipe: str, method: str) -> tuple[str, ...]:
 
     width = max(map(len, found.measures))
     lines = [
-        f"{recipe}, {method}: {found.items:,} items of {len({p.fold for p in found.pieces})} folds, "
-        f"{len({p.left_out for p in found.pieces})} choices of classes left out",
+        f"{recipe}, {method}: {found.items:,} items of {len({p.fold for p in found.pieces})} folds, {_told(found)}",
         f"  {'AUROC':<{width}}    mean                    all in one heap         above max-softmax",
     ]
     for name, one in found.measures.items():
@@ -105,6 +129,12 @@ def _lines(found: LeaveOut, recipe: str, method: str) -> tuple[str, ...]:
             f"{one.above:+.3f} [{one.above_interval[0]:+.3f}, {one.above_interval[1]:+.3f}]"
         )
     return (*lines, "", f"* named in advance: {NAMED}")
+
+
+def _told(found: LeaveOut) -> str:
+    choices = {piece.left_out for piece in found.pieces}
+    one = next(iter(choices))
+    return f"{len(choices)} choices of classes left out" if set(one) <= set(found.classes) else f"told from {one[0]}"
 
 
 def _cell(value: float, interval: tuple[float, float]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def leave_out(
         for number, names in enumerate(chosen):
             pieces.append(_piece(whole, names, fold, places, settings))
             progress(done * len(chosen) + number + 1, len(folds) * len(chosen), "leave classes out")
-    return LeaveOut(dataset.classes, tuple(pieces), _measured(pieces, groups, resamples), len(ids))
+    return LeaveOut(dataset.classes, tuple(pieces), measured(pieces, groups, resamples), len(ids))
 
 
 def without(found: Ready, names: Sequence[str], settings: Settings) -> Ready:
@@ -191,7 +192,7 @@ def _piece(whole: Ready, names: tuple[str, ...], fold: int, places: np.ndarray, 
     return Piece(fold, names, places, (test.labels < 0).numpy(), combined(usable(said), len(few.dataset.classes)))
 
 
-def _measured(pieces: Sequence[Piece], groups: Sequence[str], resamples: int) -> dict[str, Found]:
+def measured(pieces: Sequence[Piece], groups: Sequence[Any], resamples: int) -> dict[str, Found]:
     """All measures on the same resampled recordings, so that their differences are paired."""
     shared = [name for name in pieces[0].doubts if all(name in piece.doubts for piece in pieces)]
     whole = {name: _aurocs(pieces, name, None) for name in shared}

@@ -30,22 +30,30 @@ def common_length(datasets: Sequence[Dataset], progress: Progress = no_progress)
     return max(_LEAST, math.floor(min(longest) / _STEP + 1e-9) * _STEP)
 
 
-def matched_model(model: Model, datasets: Sequence[Dataset], progress: Progress = no_progress) -> tuple[Model, str]:
-    """The model behind the common entry, and what was done, for a note."""
+def refuse_pictures(model: str, kind: str, datasets: Sequence[Dataset]) -> None:
     for dataset in datasets:
-        if dataset.kind != "audio" or model.card.kind != "audio":
+        if dataset.kind != "audio" or kind != "audio":
             raise UserFacingError(
-                f"Only sounds are brought to one band and one active length, and {dataset.title} or {model.name} is "
+                f"Only sounds are brought to one band and one active length, and {dataset.title} or {model} is "
                 "about pictures; leave --matched out.",
                 code="kind",
             )
+
+
+def matched_model(model: Model, datasets: Sequence[Dataset], progress: Progress = no_progress) -> tuple[Model, str]:
+    """The model behind the common entry, and what was done, for a note."""
+    refuse_pictures(model.name, model.card.kind, datasets)
     seconds = common_length(datasets, progress)
-    note = (
-        f"all sounds were brought to {RATE // 1000} kHz and to {seconds:.2f} s of their active part (its loudest "
-        f"stretch; frames {active.GATE_DB:.0f} dB below the loudest are silence), the longest that {REACHED} % of "
-        f"the items of {' and of '.join(dataset.title for dataset in datasets)} have; the model was not trained so"
-    )
+    note = f"{told(seconds, datasets)}; the model was not trained so"
     return replace(model, network=matched(model.network, seconds)), note
+
+
+def told(seconds: float, datasets: Sequence[Dataset]) -> str:
+    return (
+        f"all sounds were brought to {RATE // 1000} kHz and to {seconds:.2f} s of their active part (its loudest "
+        f"stretch; frames more than {-active.GATE_DB:.0f} dB below the loudest are silence), the longest that "
+        f"{REACHED} % of the items of {' and of '.join(dataset.title for dataset in datasets)} have"
+    )
 
 
 def _lengths(dataset: Dataset, progress: Progress) -> list[float]:

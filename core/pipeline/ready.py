@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy as copy_module
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from core import registry
 from core.backbones._heads import Standardise
+from core.backbones._matched import MatchedEntry
 from core.backbones._network import StagedNetwork
 from core.checkpoints.card import Card, Start
 from core.checkpoints.saved import find, mark_of, network_of, read_card
@@ -60,9 +62,18 @@ class Ready:
 
 
 def ready(
-    plan: Plan, settings: Settings, *, device: str = "cpu", copy: Path | None = None, progress: Progress = no_progress
+    plan: Plan,
+    settings: Settings,
+    *,
+    device: str = "cpu",
+    copy: Path | None = None,
+    progress: Progress = no_progress,
+    behind: Callable[[StagedNetwork], StagedNetwork] = lambda network: network,
 ) -> Ready:
-    """Everything before the first update. What was read and computed before is found again."""
+    """Everything before the first update. What was read and computed before is found again.
+
+    ``behind`` puts the network behind another entry, for experiments; no saved model remembers it.
+    """
     refuse_odd(plan)
     method: Method[Any, Any] = registry.pick("core.methods", "METHOD", plan.method)
     begins = beginning_of(plan, settings)
@@ -70,7 +81,7 @@ def ready(
     start = start_of(plan, settings, begins)
     dataset = dataset_of(plan, settings, copy, progress)
     sides = divided(dataset, plan.division)
-    network = network_of(start, len(dataset.classes), settings)
+    network = behind(network_of(start, len(dataset.classes), settings))
     if dataset.kind != network.kind:
         raise UserFacingError(
             f"{dataset.title} is of the kind {dataset.kind}, and {plan.backbone} takes the kind {network.kind}; choose "
@@ -159,7 +170,7 @@ def _sides(found: Ready) -> dict[str, Examples]:
 def _features(found: Ready, whole: dict[str, Examples], settings: Settings, progress: Progress) -> dict[str, Examples]:
     """Each side's features. They are made of all items at once, so that other divisions of the data find them again."""
     every, plan = found.prepared.examples, found.plan
-    identity = fingerprint(found.prepared.fingerprint, every.ids, found.start.backbone, found.start.config)
+    identity = features_mark(found.prepared, found.network, found.start)
     given = {"identity": identity, "device": found.device, "progress": progress}
     clean, _ = cache.features(found.network, every, settings, **given)
     seen = clean
@@ -174,6 +185,12 @@ def _features(found: Ready, whole: dict[str, Examples], settings: Settings, prog
         made[name] = every.with_inputs(seen if name == "train" else clean).part(rows)
     scale(found, made["train"])
     return made
+
+
+def features_mark(prepared: PreparedSet, network: StagedNetwork, start: Start) -> str:
+    """Which items these are, prepared in which way."""
+    other = [repr(network.entry)] if isinstance(network.entry, MatchedEntry) else []
+    return fingerprint(prepared.fingerprint, prepared.examples.ids, start.backbone, start.config, *other)
 
 
 def scale(found: Ready, train: Examples) -> None:

@@ -109,7 +109,7 @@ def test_recordings_are_drawn_whole_for_every_choice_at_once() -> None:
         Piece(1, (name,), places, places % step == 0, {"max_softmax": rng.normal(size=12), "x": rng.normal(size=12)})
         for name, step in (("a", 2), ("b", 3))
     ]
-    found = leaveout._measured(pieces, groups, 50)
+    found = leaveout.measured(pieces, groups, 50)
     means = {"max_softmax": [], "x": []}
     for rows in resampled(12, leaveout.numpy_generator("leave out", SEED), 50, groups):
         for name, values in means.items():
