@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from core.contracts import Dataset, Item
-from core.data import soundbox, soundbox_scenes
+from core.data.soundbox import open_soundbox
+from core.data.soundbox_scenes import open_scenes
+from core.data.toybox import open_toybox
 from core.settings import Settings
 from tests.contract.published import CATEGORIES, TEN, lay, tone
 from tests.contract.published_sounds import URBAN, dcase_files
@@ -68,20 +70,18 @@ def copies(root: Path) -> dict[str, Path]:
 @cache
 def _samples(key: str, id_: str) -> bytes:
     """Made once for all tests of a process."""
-    made = {"soundbox": soundbox, "soundbox_scenes": soundbox_scenes}[key].DATASET.open
-    found = _opened(key, made)
-    return found.read(next(item for item in found.items if item.id == id_))
+    return _opened(key).read(next(item for item in _opened(key).items if item.id == id_))
 
 
 @cache
-def _opened(key: str, make: Any) -> Dataset:
-    return make(None, Settings(home=Path("/nonexistent")))
+def _opened(key: str) -> Dataset:
+    return {"soundbox": open_soundbox, "soundbox_scenes": open_scenes, "toybox": open_toybox}[key](None, Settings())
 
 
 def shrink(patch: pytest.MonkeyPatch, module: Any, chosen: Callable[[Dataset], tuple[Item, ...]]) -> Dataset:
     """A built-in set that has only some of its items, for as long as the patch lasts."""
     spec = module.DATASET
-    whole = _opened(spec.key, spec.open)
+    whole = _opened(spec.key)
     small = replace(whole, items=chosen(whole), read=lambda item: _samples(spec.key, item.id))
     for item in small.items:
         _samples(spec.key, item.id)

@@ -48,7 +48,8 @@ def regrown(source: StagedNetwork, target: StagedNetwork) -> StagedNetwork:
     Features may be standardised under a head that was not trained so: that is learned from the new data.
     """
     given, wanted = _means(source), target.state_dict()
-    last = [name for name in wanted if name.rpartition(".")[0] == _last_of(target)]
+    place = _last_of(target)
+    last = [name for name in wanted if name.rpartition(".")[0] == place]
     fits = all(name in given and given[name].shape == wanted[name].shape for name in last)
     chosen = {name: tensor for name, tensor in given.items() if fits or name not in last}
     strange = [name for name in chosen if name not in wanted or chosen[name].shape != wanted[name].shape]

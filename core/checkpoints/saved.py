@@ -151,15 +151,7 @@ def network_of(
 
 def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tensor]], *, half: bool = False) -> Card:
     """``parts`` are further ones, such as what was held out. With ``half``, matrices are stored in float16."""
-    card, base = model.card, held_by(begun(model.method, model.card, _as_begun(model.network, model.card.start)))
-    held = held_by(model.state)
-    tensors = {
-        path: tensor
-        for path, tensor in held.tensors.items()
-        if not any(word in path for word in _LEFT_OUT)
-        and not path.endswith("num_batches_tracked")
-        and (path not in base.tensors or not _same(tensor, base.tensors[path]))
-    }
+    card, held, tensors = model.card, held_by(model.state), _learned(model)
     stored = sum(tensor.numel() for tensor in tensors.values())
     arrays = {path: _array(tensor, half) for path, tensor in tensors.items()} or {_EMPTY: np.zeros(1, np.uint8)}
     written: dict[str, Mapping[str, np.ndarray]] = {"model": arrays}
@@ -175,9 +167,21 @@ def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tens
 
 def as_stored(model: Model, half: bool) -> Model:
     """The model with its numbers rounded as ``save_model`` rounds them, so that what is judged is what is kept."""
-    held = held_by(model.state)
-    rounded = {path: _rounded(tensor, half) for path, tensor in held.tensors.items()}
+    held, learned = held_by(model.state), _learned(model)
+    rounded = {path: _rounded(t, half) if path in learned else t.clone() for path, t in held.tensors.items()}
     return replace(model, state=restored(model.state, Held(rounded, held.facts)))
+
+
+def _learned(model: Model) -> dict[str, Tensor]:
+    """What of a State is not in what it began with; only this is stored."""
+    base = held_by(begun(model.method, model.card, _as_begun(model.network, model.card.start))).tensors
+    return {
+        path: tensor
+        for path, tensor in held_by(model.state).tensors.items()
+        if not any(word in path for word in _LEFT_OUT)
+        and not path.endswith("num_batches_tracked")
+        and (path not in base or not _same(tensor, base[path]))
+    }
 
 
 def _rounded(tensor: Tensor, half: bool) -> Tensor:

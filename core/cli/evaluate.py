@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cli import Command, Outcome, report
-from core.contracts import Dataset
+from core.cli import Command, Outcome, part_of, report
 from core.data import open_source
 from core.errors import UserFacingError
 from core.settings import Settings
@@ -36,6 +34,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="SOURCE", help="a data-set key, folder, manifest or .zip; none: the answers stored with it"
     )
     parser.add_argument("--copy", type=Path, metavar="PATH", help="where a published --data lies on this machine")
+    parser.add_argument("--classes", metavar="A,B", help="only these classes of --data; the model need not know them")
     parser.add_argument("--ood", metavar="SOURCE", help="data from elsewhere, to be told apart by doubt")
     parser.add_argument("--ood-copy", type=Path, metavar="PATH", help="where a published --ood lies on this machine")
     parser.add_argument("--ood-split", metavar="SPLIT", help="only this split of --ood: train, validation, test or ood")
@@ -57,15 +56,19 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.checkpoints.saved import find, load_model
     from core.device import choose
     from core.pipeline.evaluate import Wanted, document, evaluate, evaluate_stored
+    from core.training.divide import narrowed
 
     find(options.model, settings)  # a wrong name is told before anything is read
-    ood = None if options.ood is None else _part(open_source(options.ood, settings, options.ood_copy), options)
+    ood = None
+    if options.ood is not None:
+        ood = part_of(open_source(options.ood, settings, options.ood_copy), options.ood_split)
     wanted = Wanted(options.samples, options.measure, options.seed, matched=options.matched)
     device = choose(settings.device).key
     if options.data is None:
         found = evaluate_stored(options.model, settings, ood=ood, wanted=wanted, device=device, progress=report)
     else:
-        dataset = open_source(options.data, settings, options.copy)
+        chosen = tuple(name.strip() for name in (options.classes or "").split(",") if name.strip())
+        dataset = narrowed(open_source(options.data, settings, options.copy), chosen)
         model = load_model(options.model, settings, device)
         found = evaluate(model, dataset, settings, ood=ood, fold=options.fold, wanted=wanted, progress=report)
     return Outcome(document(found), _lines(found))
@@ -74,22 +77,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 def _refuse_odd(options: argparse.Namespace) -> None:
     if options.samples is not None and options.samples < 1:
         raise UserFacingError(f"{options.samples} samples were asked for; it takes one or more.", code="samples")
-    if options.data is None and (options.fold is not None or options.copy is not None):
-        raise UserFacingError("A fold or a copy belongs to a data set; name it with --data.", code="no-data")
+    if options.data is None and any(part is not None for part in (options.fold, options.copy, options.classes)):
+        raise UserFacingError("A fold, a copy or classes belong to a data set; name it with --data.", code="no-data")
     if options.ood is None and (options.ood_copy is not None or options.ood_split is not None):
         raise UserFacingError("A copy or a split belongs to a data set; name it with --ood.", code="no-data")
-
-
-def _part(ood: Dataset, options: argparse.Namespace) -> Dataset:
-    if options.ood_split is None:
-        return ood
-    items = tuple(item for item in ood.items if item.split == options.ood_split)
-    if not items:
-        known = ", ".join(sorted({item.split for item in ood.items if item.split})) or "none"
-        raise UserFacingError(
-            f"{ood.title} has no split called {options.ood_split[:40]!r}; it has {known}.", code="no-such-split"
-        )
-    return replace(ood, items=items)
 
 
 def _lines(found: Evaluation) -> tuple[str, ...]:

@@ -83,8 +83,8 @@ def labels_for(card: Card, dataset: Dataset, items: Sequence[Item], *, own: bool
     place = {name: number for number, name in enumerate(card.classes)}
     number = {at: place[name] for at, name in enumerate(dataset.classes) if name in place}
     named = [_labels_of(items[row]) for row in rows]
-    if card.task == "multiclass" and own:
-        known = [at for at, classes in enumerate(named) if classes[0] in number]
+    known = [at for at, classes in enumerate(named) if classes and classes[0] in number]
+    if card.task == "multiclass" and own and known:
         if len(known) < len(rows):
             notes = (*notes, f"{len(rows) - len(known):,} items of classes that it never learned are left out")
         rows, named = [rows[at] for at in known], [named[at] for at in known]

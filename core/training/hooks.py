@@ -18,7 +18,7 @@ from core.methods._contract import FitContext, frozen
 from core.methods._fresh import redraw
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
-from core.training.plan import Plan
+from core.training.plan import Division, Plan
 
 Prepare = Callable[[Any], Any]
 _ANCHORED = 1000  # items that the Fisher information is averaged over, at most
@@ -51,12 +51,13 @@ def _anchored(state: Any, plan: Plan, network: StagedNetwork, context: FitContex
     dataset = narrowed(open_source(plan.anchor, settings), plan.division.classes)
     if len(dataset.classes) != context.classes or dataset.task != context.task:
         raise UserFacingError(
-            f"The members are held to what the network learned of {dataset.title}, which has other classes than the new "
-            "data, so that its last layer is new; give an anchor of the same classes, or set ewc to 0.",
+            f"The members are held to what the network learned of {dataset.title}, which has other classes than the "
+            "new data, so that its last layer is new; give an anchor of the same classes, or set ewc to 0.",
             code="anchor",
         )
     prepared = prepare(dataset, network, settings, dataset.task)
-    ids = {item.id for item in divided(dataset, plan.division).train}
+    own = plan.anchor != plan.data and any(item.split == "train" for item in dataset.items)
+    ids = {item.id for item in divided(dataset, Division() if own else plan.division).train}
     rows = rows_where(prepared.items, ids)
     chosen = rows[torch.randperm(len(rows), generator=torch_generator("anchor", plan.seed))[:_ANCHORED]]
     examples = prepared.examples.part(chosen.sort().values)
