@@ -13,6 +13,7 @@ HEADS = (  # what single methods need beside a head's usual schedule
     ("method=flipout", ("schedule.epochs=200", "config.rho=-4.0", "config.warmup=500", "schedule.rate=2e-3")),
     ("method=det_flip", ("schedule.epochs=120", "config.delta=0.3", "config.warmup=300", "schedule.decay=0")),
     ("method=ensemble", ("config.members=10", "config.bootstrap=yes")),
+    ("method=laplace", ("config.structure=kron",)),
     ("method=dropsembles", ("config.members=8",)),
     ("method=loss_prediction", ("target_folds=5", "schedule.rate=3e-4", "config.width=256")),
     (

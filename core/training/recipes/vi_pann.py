@@ -7,11 +7,11 @@ from core.training.plan import Division, Plan, Recipe
 from core.training.schedule import Schedule
 
 _PRETRAIN = Schedule(
-    epochs=60, batch=32, optimiser="amsgrad", rate=1e-3, shape="cosine", warmup=0.1, precision="bfloat16"
+    epochs=40, batch=32, optimiser="amsgrad", rate=1e-3, shape="cosine", warmup=0.1, precision="bfloat16"
 )
 _NETWORK = (
     ("data=audioset", ("schedule.balance=yes", "schedule.shape=constant", "schedule.warmup=0")),  # as PANNs
-    ("method=flipout", ("config.rho=-5.0", "config.warmup=1500", "schedule.epochs=90")),
+    ("method=flipout", ("config.rho=-5.0", "config.warmup=1000", "schedule.epochs=60")),
 )
 _RANDOM_BELOW = ("schedule.epochs=40", "schedule.batch=32", "views=1")  # no features that could be kept
 _TRANSFER = (
@@ -54,7 +54,7 @@ RECIPES = (
         Plan(
             data="soundbox_scenes",
             backbone="convnet",
-            network=("widths=32,64,128,256",),
+            network=("widths=32,64,128,256", "mel.hop=640"),
             schedule=_PRETRAIN,
             augment=PANNS,
         ),
@@ -68,7 +68,7 @@ RECIPES = (
         Plan(
             data="soundbox_scenes",
             backbone="convnet",
-            network=("widths=32,64,128,256",),
+            network=("widths=32,64,128,256", "mel.hop=640"),
             start="scenes-deterministic",
             method="det_flip",
             config=("delta=0.3", "warmup=500"),
@@ -86,7 +86,7 @@ RECIPES = (
         Plan(
             data="esc10",
             backbone="convnet",
-            network=("widths=32,64,128,256",),
+            network=("widths=32,64,128,256", "mel.hop=640"),
             start="scenes-deterministic",
             fit="fixed",
             division=Division(by="fold", test_fold=1),
@@ -103,7 +103,7 @@ RECIPES = (
         Plan(
             data="esc10",
             backbone="convnet",
-            network=("widths=48,96,192,256",),
+            network=("widths=48,96,192,256", "mel.hop=640"),
             division=Division(by="fold", test_fold=1),
             schedule=Schedule(epochs=120, batch=16, rate=2e-3, decay=1e-3, warmup=0.2, precision="bfloat16"),
             augment=Augment(
