@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +39,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few(here: Settings) -> None:
+def few(here: Settings) -> Iterator[None]:
     """A third of the digits: what is asked here needs no more."""
     whole = leaveout.open_source
     patch = pytest.MonkeyPatch()

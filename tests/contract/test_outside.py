@@ -76,7 +76,14 @@ def test_features_of_a_fixed_network_are_kept_apart_too(settings: Settings, own:
     from core.checkpoints.card import Start
 
     base = replace(own, classes=("high", "low"), items=tuple(replace(i, split="train") for i in own.items))
-    trained(base, settings, name="base", scope="network", epochs=2, start=Start("convnet", {"widths": [4, 4], "seconds": 1.2, "hidden": 8}))
+    trained(
+        base,
+        settings,
+        name="base",
+        scope="network",
+        epochs=2,
+        start=Start("convnet", {"widths": [4, 4], "seconds": 1.2, "hidden": 8}),
+    )
     other = tones("Other", 0.5, high=False, count=20)
     found = [
         told_from(trained_plan, other, settings, matched=matched, only=(1,), resamples=5)[0].pieces[0].doubts["novelty"]
