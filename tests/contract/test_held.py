@@ -45,7 +45,8 @@ def test_what_members_share_is_held_once() -> None:
     assert found is not None
     held = held_by(found.state)
     convolutions = [name for name in held.tensors if "conv" in name and name.endswith("weight")]
-    assert convolutions and all(name.startswith("members.0.") for name in convolutions)
+    assert convolutions
+    assert all(name.startswith("members.0.") for name in convolutions)
 
 
 def test_a_tensor_of_another_state_is_refused() -> None:
