@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 _IN_PLACE = {"uniform_", "normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_"}
 _IN_PLACE |= {"trunc_normal_", "orthogonal_", "sparse_", "bernoulli_", "exponential_", "cauchy_", "log_normal_"}
 _IN_PLACE |= {"geometric_", "random_"}
-Rule = Literal["xavier", "he"]
+Rule = Literal["xavier", "he", "torch"]
 _FACTORIES = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 
 
@@ -53,10 +53,16 @@ class undrawn(TorchFunctionMode):
 def initialise(module: nn.Module, generator: torch.Generator, rule: Rule = "he") -> None:
     """Draw the weights of our own layers in the order of the network; normalisations are 1 and 0 from the start.
 
-    xavier: Glorot and Bengio 2010, uniform, as PANNs; he: He et al. 2015, normal, fan in. Biases are 0.
+    xavier: Glorot and Bengio 2010, uniform, as PANNs; he: He et al. 2015, normal, fan in. Biases are 0. torch: what
+    torch's layers draw for themselves, uniform within 1 / sqrt(fan in), biases too.
     """
     for layer in module.modules():
         if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+            if rule == "torch":
+                bound = 1.0 / math.sqrt(layer.weight[0].numel())
+                for weight in layer.parameters():
+                    nn.init.uniform_(weight, -bound, bound, generator=generator)
+                continue
             if rule == "xavier":
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
             else:

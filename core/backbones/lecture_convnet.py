@@ -37,7 +37,7 @@ def build(
     config = config or Config()
     with undrawn():
         network = _network(config, classes)
-    _weights.fill_or_draw(network, weights, generator)
+    _weights.fill_or_draw(network, weights, generator, "torch")  # as the notes
     network.freeze()
     return network
 

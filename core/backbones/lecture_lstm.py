@@ -52,7 +52,7 @@ def build(
     with undrawn():
         step = OneStep(entry.samples, config.units)
         network.own((("lstm", step),), DenseHead(config.units, config.hidden, classes, config.dropout))
-    _weights.fill_or_draw(network, weights, generator)
+    _weights.fill_or_draw(network, weights, generator, "torch")  # as the notes
     network.freeze()
     return network
 
