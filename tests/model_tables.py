@@ -48,7 +48,7 @@ def page() -> str:
     ]
     for data in dict.fromkeys(card["trained_on"] for card in cards()):
         mine = [card for card in cards() if card["trained_on"] == data]
-        parts += [f"## {data}", _division(mine[0]), _quality(mine), _costs(mine), _commands(mine)]
+        parts += [f"## {data}", _division(mine[0]) + _parts(mine[0]), _quality(mine), _costs(mine), _commands(mine)]
     for path in sorted(STORED.glob("*.json")) if STORED.is_dir() else ():
         parts.append(_crossvalidation(path.stem, json.loads(path.read_text())))
     return "\n\n".join(parts) + "\n"
@@ -60,6 +60,13 @@ def _division(card: Mapping[str, Any]) -> str:
         f"{data['train']:,} items train, {data['validation']:,} choose and calibrate, {data['test']:,} are only scored "
         f"({data['note']}). Licence of the data: {data['licence']}."
     )
+
+
+def _parts(card: Mapping[str, Any]) -> str:
+    """What the one accuracy is made of."""
+    found = card["metrics"].get("accuracy of parts", {})
+    told = [f"{100 * part['value']:.1f} % of {part['n']} {name} ones" for name, part in found.items()]
+    return f" `{card['name']}` is right on {', '.join(told)}." if told else ""
 
 
 def _quality(found: list[Mapping[str, Any]]) -> str:

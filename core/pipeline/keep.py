@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from core.checkpoints import calibrated, heldout, seen
@@ -14,6 +15,7 @@ from core.checkpoints.answering import Answers, answers
 from core.checkpoints.card import Card
 from core.checkpoints.saved import Model, as_stored, places, save_model
 from core.contracts import Item, Progress, no_progress
+from core.metrics import scoring
 from core.pipeline._judge import Evaluation, judge
 from core.pipeline.train import Trained
 from core.settings import Settings
@@ -59,7 +61,9 @@ def keep(
         kept = heldout.held_out(said, labels, items=items, density=model.density)
         parts[heldout.PART] = kept.tensors()
         groups = [item.group or item.id for item in items]
-        card = replace(card, metrics=metrics_of(judge(said, labels, None, groups)))
+        card = replace(
+            card, metrics={**metrics_of(judge(said, labels, None, groups)), **_of_parts(items, said, labels)}
+        )
     own, ours = places(settings)
     folder: Path = (ours if shipped else own) / model.name
     return save_model(folder, replace(model, card=card), parts, half=found.plan.half)
@@ -74,6 +78,18 @@ def metrics_of(found: Evaluation) -> dict[str, Any]:
         if figure.value is None:
             told[key] = {"value": None, "reason": figure.reason}
     return told
+
+
+def _of_parts(items: tuple[Item, ...], said: Answers, labels: np.ndarray) -> dict[str, Any]:
+    """Accuracy on each part of a built-in set: clean items, mixtures, noise. One figure for all hides what is hard."""
+    parts = np.array([dict(item.extra).get("part", "") for item in items])
+    if labels.ndim != 1 or len(set(parts.tolist())) < 2:
+        return {}
+    found = {
+        name: scoring.accuracy(said.probs[parts == name], labels[parts == name]).value for name in np.unique(parts)
+    }
+    counts = {name: int((parts == name).sum()) for name in found}
+    return {"accuracy of parts": {name: {"value": found[name], "n": counts[name]} for name in found}}
 
 
 def _answers(model: Model, examples: Examples, keep: int, progress: Progress) -> Answers:
