@@ -27,7 +27,7 @@ HEADS = (
     "abnn",
 )
 ON_ESC10 = ("deterministic", "mc_dropout", "det_flip", "laplace", "ensemble", "loss_prediction", "dropsembles", "abnn")
-ON_CIFAR10 = ("abnn", "det_flip", "ensemble", "laplace", "loss_prediction")
+ON_CIFAR10 = ("abnn", "det_flip", "ensemble", "loss_prediction")
 
 
 def commands() -> Iterator[tuple[str, str]]:

@@ -76,6 +76,7 @@ class Card:
     data: TrainedOn
     cost: Cost = Cost()
     facts: Json = field(default_factory=dict)  # of the State, beside its tensors
+    doubles: tuple[str, ...] = ()  # tensors that compute in float64, whatever they are stored in
     recipe: Json = field(default_factory=dict)  # the whole plan
     command: str = ""  # what makes it again
     metrics: Json = field(default_factory=dict)  # {name: {"value": v, "low": l, "high": h}} on the held-out items

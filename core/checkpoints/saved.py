@@ -107,7 +107,9 @@ def _load(folder: Path, settings: Settings, device: str, depth: int) -> Model:
     given = {path: torch.from_numpy(np.array(array)) for path, array in artifact.tensors().items() if path != _EMPTY}
     base = held_by(state).tensors
     filled = {path: _as(given[path], base.get(path)) if path in given else tensor for path, tensor in base.items()}
+    wide = set(card.doubles)
     extra = {path: _as(tensor, None) for path, tensor in given.items() if path not in base}
+    extra = {path: tensor.double() if path in wide else tensor for path, tensor in extra.items()}
     absent = {path for path, fact in card.facts.items() if fact is None}
     kept = {path: tensor for path, tensor in filled.items() if not _under(path, absent)}
     try:
@@ -160,7 +162,8 @@ def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tens
     if card.start.weights == "stored" and "network" not in parts:
         parts = {**parts, "network": _own_tensors(model.network)}
     written |= {name: {key: t.detach().cpu().numpy() for key, t in part.items()} for name, part in parts.items()}
-    card = replace(card, facts=dict(held.facts), cost=replace(card.cost, stored=stored))
+    doubles = tuple(path for path, tensor in tensors.items() if tensor.dtype == torch.float64)
+    card = replace(card, facts=dict(held.facts), doubles=doubles, cost=replace(card.cost, stored=stored))
     artifacts.save(folder, written, card.to_json())
     return card
 
@@ -236,6 +239,7 @@ def _as(tensor: Tensor, like: Tensor | None) -> Tensor:
 
 def _array(tensor: Tensor, half: bool) -> np.ndarray:
     tensor = tensor.detach().cpu()
-    if half and tensor.ndim > 1 and tensor.dtype == torch.float32 and not bool((tensor.abs() > _MOST_HALF).any()):
+    whole = tensor.dtype in (torch.float32, torch.float64)
+    if half and tensor.ndim > 1 and whole and not bool((tensor.abs() > _MOST_HALF).any()):
         tensor = tensor.half()
     return tensor.numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.training.augment import Augment
 from core.training.plan import Division, Plan, Recipe
 from core.training.schedule import Schedule
 
@@ -47,16 +46,12 @@ RECIPES = (
         "the network learns as well with fit=fine-tuned.",
         Plan(
             data="toybox",
-            backbone="efficientnet_lite",
-            network=("size=96", "share=1.0"),
+            backbone="resnet32",
             start="toybox-deterministic",
-            head="standard",
             method="loss_prediction",
             fit="fixed",
             target_folds=5,
-            views=6,
             schedule=Schedule(epochs=20, batch=128, rate=3e-4, decay=0.01),
-            augment=Augment(flip=True, shift=8, colour=0.2),
         ),
         (
             (
