@@ -18,7 +18,14 @@ HEADS = (  # what single methods need beside a head's usual schedule
     ("method=loss_prediction", ("target_folds=5", "schedule.rate=3e-4", "config.width=256")),
     (
         "method=abnn",
-        ("fit=fine-tuned", "schedule.epochs=5", "schedule.rate=2e-4", "config.alpha=0.1", "schedule.batch=32"),
+        (
+            "fit=fine-tuned",
+            "schedule.epochs=3",
+            "schedule.rate=2e-4",
+            "schedule.batch=16",  # three networks at once
+            "schedule.precision=bfloat16",
+            "config.alpha=0.1",
+        ),
     ),
 )
 _PROBE = (
