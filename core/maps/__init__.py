@@ -1,0 +1,1 @@
+"""Maps of a data set: what lies where, and what a person picks on them."""
