@@ -16,6 +16,7 @@ from core.errors import UserFacingError
 from core.settings import Settings
 
 _TOY = "dropsembles-toy"
+_TOY_SAYS = "Two moons, then a few points of a turned copy: what each method forgets and finds out, beside the truth."
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if options.recipe is None:
         return _listed()
     if options.recipe == _TOY:
-        return _toy()
+        return _toy(options)
     from core.device import choose, settle_process
     from core.pipeline.finished import begin, end, finished
     from core.pipeline.keep import keep
@@ -97,17 +98,30 @@ def _listed() -> Outcome:
 
     found = recipes()
     rows = [{"key": r.key, "title": r.title, "source": r.source, "summary": r.summary} for r in found.values()]
-    lines = [f"{r.key:<18} {r.title}: {r.summary}" for r in found.values()]
-    return Outcome({"recipes": rows}, tuple(lines))
+    rows.append({"key": _TOY, "title": "Dropsembles in the plane", "source": "Dropsembles", "summary": _TOY_SAYS})
+    return Outcome({"recipes": rows}, tuple(f"{row['key']:<18} {row['title']}: {row['summary']}" for row in rows))
 
 
-def _toy() -> Outcome:
+def _toy(options: argparse.Namespace) -> Outcome:
+    """Figures for one seed or, with --set seeds=3, for several; no model is kept."""
+    from core.configs import parsed, with_settings
     from core.training import plane
 
-    try:
-        result = plane.run(0)
-    except ValueError as error:
-        raise UserFacingError(str(error), code="setting") from error
+    if options.data or options.copy or options.name or options.ship:
+        raise UserFacingError(
+            f"{_TOY} makes its own points and keeps no model; leave --data, --copy, --name and --ship out.",
+            code="setting",
+        )
+    counts = {"seeds": 1, "members": 4}
+    for setting in options.set:
+        name, _, text = setting.partition("=")
+        if name in counts:
+            counts[name] = parsed(int, text, name)
+    config = with_settings(plane.Config(), [one for one in options.set if one.partition("=")[0] not in counts])
+    if counts["seeds"] > 1:
+        result = plane.study(range(counts["seeds"]), counts["members"], config, progress=report)
+    else:
+        result = plane.run(0, counts["members"], config, progress=report)
     return Outcome(plane.report(result), plane.lines(result))
 
 
