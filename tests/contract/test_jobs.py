@@ -156,7 +156,9 @@ def test_what_was_refused_or_cancelled_is_tried_again_by_the_same_request(settin
     assert ended(submit(settings, ("refuses", "no"), launch=TINY)).attempt == 2
 
 
-def test_training_is_told_to_resume_only_where_it_had_begun(settings: Settings, ledger: Path) -> None:
+def test_training_is_told_to_go_on_where_it_had_begun_and_to_begin_anew_where_that_is_wanted(
+    settings: Settings, ledger: Path
+) -> None:
     job = submit(settings, ("train", str(ledger), "8", "0.2"), launch=TINY)
 
     def words() -> list[str]:
@@ -169,7 +171,7 @@ def test_training_is_told_to_resume_only_where_it_had_begun(settings: Settings, 
     assert words()[-2:] == ["--resume", "--json"]
     assert ended(job).state == "done"
     submit(settings, job.words, again=True, launch=TINY)
-    assert "--resume" not in words()
+    assert words()[-2:] == ["--again", "--json"]
     assert ended(job).state == "done"
 
 

@@ -71,6 +71,23 @@ def test_a_rate_that_throws_weights_away_is_told_at_the_latest_when_they_would_b
     assert caught.value.code in ("not-finite", "diverged")
 
 
+def test_a_penalty_that_comes_in_and_outgrows_the_task_is_no_divergence() -> None:
+    """As the KL of many weights does over a warm-up; what the data cost is watched where it is told."""
+
+    def warming(state: Any, batch: Any, generator: Any, step: Any) -> Any:
+        task = 1.0 if state.steps < 100 else growing
+        step(state.model(batch.inputs).sum() * 0.0 + task + 10.0 * state.steps, {"loss": 0.0, "task": task})
+        return replace(state, steps=state.steps + 1)
+
+    case = wanted("deterministic", "head", schedule=replace(SCHEDULE, epochs=60))
+    case = replace(case, method=replace(case.method, update=warming))
+    growing = 1.0
+    assert fit(case).steps == 300
+    growing = 1000.0
+    with pytest.raises(UserFacingError, match="loss rose"):
+        fit(case)
+
+
 def test_a_loss_that_runs_away_stops_with_a_sentence() -> None:
     """Of an update that does not learn: the loss is 1 for a hundred steps, then 1000."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy as copy_module
 from typing import Any
 
 import pytest
@@ -178,6 +179,33 @@ def test_total_kl_adds_layers() -> None:
     for reduction in ("sum", "mean"):
         expected = sum(float(layer.kl(reduction).detach()) for layer in layers)
         assert float(total_kl(copy, reduction).detach()) == pytest.approx(expected, rel=1e-6)
+
+
+def test_in_training_the_kl_is_that_of_what_trains() -> None:
+    copy = to_flipout(small(), FlipoutOptions(rho_spread=0.0))
+    first, *others = [layer for layer in copy.modules() if isinstance(layer, FlipoutLayer)]
+    first.requires_grad_(False)
+    expected = sum(float(layer.kl().detach()) for layer in others)
+    assert float(total_kl(copy, training=True).detach()) == pytest.approx(expected, rel=1e-6)
+    whole = float(first.kl().detach()) + expected
+    assert float(total_kl(copy).detach()) == pytest.approx(whole, rel=1e-6)
+    copy.requires_grad_(False)
+    assert float(total_kl(copy, training=True)) == pytest.approx(whole, rel=1e-6), "of a frozen one, all"
+
+
+def test_layers_that_are_random_already_stay_as_they_are() -> None:
+    once = to_flipout(small(), FlipoutOptions(rho=-1.0, rho_spread=0.0))
+    mixed = copy_module.deepcopy(once)
+    twice = to_flipout(mixed, FlipoutOptions(rho=-5.0, rho_spread=0.0))
+    assert names(twice, FlipoutLayer) == names(once, FlipoutLayer)
+    assert {float(layer.rho_weight.mean()) for layer in twice.modules() if isinstance(layer, FlipoutLayer)} == {-1.0}
+    place = names(once, FlipoutLayer)[-1]
+    layer = once.get_submodule(place)
+    assert isinstance(layer, nn.Linear)
+    mixed.set_submodule(place, nn.Linear(layer.in_features, layer.out_features))
+    again = to_flipout(mixed, FlipoutOptions(rho=-5.0, rho_spread=0.0))
+    found = [float(part.rho_weight.mean().detach()) for part in again.modules() if isinstance(part, FlipoutLayer)]
+    assert found == [-1.0] * 4 + [-5.0]
 
 
 def test_a_shared_layer_is_converted_once() -> None:
