@@ -55,10 +55,11 @@ def page() -> str:
 
 
 def _division(card: Mapping[str, Any]) -> str:
-    data = card["data"]
+    data, calibrated = card["data"], card["posthoc"].get("of", "nothing")
     return (
-        f"{data['train']:,} items train, {data['validation']:,} choose and calibrate, {data['test']:,} are only scored "
-        f"({data['note']}). Licence of the data: {data['licence']}."
+        f"{data['train']:,} items train and {data['test']:,} are only scored ({data['note']}). Temperature, prediction "
+        f"sets and percentiles are fitted to {calibrated} ({card['posthoc'].get('items', 0):,} items). Licence of the "
+        f"data: {data['licence']}."
     )
 
 

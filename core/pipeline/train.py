@@ -154,7 +154,8 @@ def save(trained: Trained, settings: Settings, *, shipped: bool = False, parts: 
 def hardware(device: str) -> str:
     from core.device import choose
 
-    cores = f"{torch.get_num_threads()} CPU threads"
+    count = torch.get_num_threads()
+    cores = f"{count} CPU thread{'s' if count > 1 else ''}"
     return cores if device == "cpu" else choose(device).title
 
 
