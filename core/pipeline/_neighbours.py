@@ -1,0 +1,82 @@
+"""What lies nearest to a file in a model's features: held-out items that came with it, or a collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.checkpoints.heldout import Heldout
+from core.checkpoints.saved import Model
+from core.errors import StoreError
+from core.store import Collection, Where
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    id: str
+    label: str | None  # its true label; several are joined by commas
+    cosine: float
+    total: float | None  # its own doubt, in nats
+
+
+def of_heldout(features: np.ndarray, model: Model, held: Heldout | None, count: int) -> tuple[Neighbour, ...] | None:
+    """None where too little was stored to compare.
+
+    Wide features were stored along the directions of the density; cosines are then taken there, about its centre.
+    """
+    if held is None or held.features is None or held.basis == "own":
+        return None
+    query = features.astype(np.float64)
+    if held.basis == "density":
+        if model.density is None:
+            return None
+        centre, basis = model.density.centre.float().numpy(), model.density.basis.float().numpy()
+        query = (query - centre) @ basis
+    near = nearest(query, held.features, count)
+    totals, classes = held.answers.doubts.get("total"), model.card.classes
+    found = []
+    for place, cosine in near:
+        row = int(held.feature_rows[place])
+        total = None if totals is None else float(totals[row])
+        found.append(Neighbour(held.answers.ids[row], _label(np.asarray(held.labels[row]), classes), cosine, total))
+    return tuple(found)
+
+
+def of_collection(features: np.ndarray, model: Model, collection: Collection, count: int) -> tuple[Neighbour, ...]:
+    """Among the vectors that this model made when the collection was indexed."""
+    named = [b for b in collection.backbones if b.key == model.name and b.dim == len(features)]
+    if not named:
+        raise StoreError(
+            f"The collection {collection.name!r} has no vectors of {model.name}; index it with that model.",
+            code="no-vectors",
+        )
+    vectors = collection.vectors(named[-1])
+    near = nearest(features.astype(np.float64), vectors.matrix, count)
+    ids = [vectors.ids[place] for place, _ in near]
+    labels = dict(zip(*_columns(collection, ids), strict=True))
+    totals = {row.id: row.total for row in collection.uncertainties(model.name)}
+    return tuple(
+        Neighbour(id_, labels.get(id_), cosine, totals.get(id_)) for id_, (_, cosine) in zip(ids, near, strict=True)
+    )
+
+
+def nearest(query: np.ndarray, matrix: np.ndarray, count: int) -> list[tuple[int, float]]:
+    """Rows with the largest cosines, ties in their order; a vector of length 0 is like none."""
+    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1) * np.linalg.norm(query)
+    cosines = matrix @ query / np.maximum(lengths, _TINY)
+    order = np.argsort(-cosines, kind="stable")[:count].tolist()
+    return [(row, float(np.clip(cosines[row], -1.0, 1.0))) for row in order]
+
+
+def _label(label: np.ndarray, classes: tuple[str, ...]) -> str | None:
+    if label.ndim:
+        return ", ".join(name for name, there in zip(classes, label.tolist(), strict=True) if there) or None
+    return classes[int(label)] if 0 <= int(label) < len(classes) else None
+
+
+def _columns(collection: Collection, ids: list[str]) -> tuple[list[str], list[str | None]]:
+    table = collection.items(("id", "label"), Where(ids=ids))
+    return table["id"].to_pylist(), table["label"].to_pylist()

@@ -1,0 +1,106 @@
+"""From a model's answers to the facts of a verdict, for all draws and for the first 1, 2, 3 ... of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from core.checkpoints import calibrated
+from core.checkpoints.saved import Model
+from core.contracts import Note, Predictive, Uncertainty
+from core.metrics.arrays import float64
+from core.metrics.uncertainty import bernoulli, running, shannon
+from core.posthoc import conformal
+from core.verdict import Facts, Verdict, verdict
+
+_PRESENT = 0.5  # probability from which one of several labels counts as there
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enough:
+    """Doubt after the first draws, for the question whether there are enough."""
+
+    draws: tuple[int, ...]  # 1, 2, 3, 5 ... up to all
+    parts: tuple[Uncertainty, ...]  # of one item each, with Monte Carlo standard errors from two draws on
+    settled: int  # from this many draws on, first class and verdict are those of all draws
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """Verdicts of one file from mean probabilities over more or fewer of its draws."""
+
+    model: Model
+    notes: tuple[Note, ...]
+    thresholds: conformal.Conformal | None
+    doubts: Mapping[str, float]  # of all draws; novelty and score do not hang on their number
+
+    def whole(self, mean: np.ndarray, draws: int) -> Verdict:
+        return self._one(mean, self.doubts, draws, self._sizes(mean[None])[0])
+
+    def enough(self, answer: Predictive) -> Enough:
+        """``answer`` has one item."""
+        probs = float64(answer.probs)[:, 0]
+        counts = np.arange(1, len(probs) + 1)
+        means = probs.cumsum(axis=0) / counts[:, None]
+        spread = shannon if answer.task == "multiclass" else _mean_bernoulli
+        totals, aleatorics = spread(means), spread(probs).cumsum() / counts
+        sizes, said = self._sizes(means), []
+        for row, mean in enumerate(means):
+            parts = {"total": totals[row], "aleatoric": aleatorics[row], "epistemic": totals[row] - aleatorics[row]}
+            judged = self._one(mean, {**self.doubts, **parts}, len(probs), sizes[row])
+            said.append((judged.code, int(mean.argmax())))
+        other = [row for row, pair in enumerate(said) if pair != said[-1]]
+        steps = running(answer)
+        return Enough(steps.draws, steps.parts, other[-1] + 2 if other else 1)
+
+    def _sizes(self, means: np.ndarray) -> list[int | None]:
+        if self.thresholds is None or self.model.card.task == "multilabel":
+            return [None] * len(means)
+        answer = Predictive(torch.from_numpy(means)[None], self.model.card.task)
+        sets = conformal.predict_sets(self.thresholds, answer, at_least_one=True)
+        return [int(size) for size in sets.sum(axis=1)]
+
+    def _one(self, mean: np.ndarray, doubts: Mapping[str, float], draws: int, size: int | None) -> Verdict:
+        card, places = self.model.card, percentiles_of(self.model, doubts, draws)
+        facts = Facts(
+            kind=card.kind,
+            task=card.task,
+            scope=card.scope,
+            labels=_labels(mean, self.model),
+            top=float(mean.max()),
+            draws=draws,
+            aleatoric_share=min(1.0, float(doubts["aleatoric"]) / max(float(doubts["total"]), _TINY)),
+            total=places.get("total"),
+            aleatoric=places.get("aleatoric"),
+            epistemic=places.get("epistemic"),
+            novelty=places.get("novelty"),
+            score=places.get("score"),
+            set_size=size,
+            notes=self.notes,
+        )
+        return verdict(facts)
+
+
+def percentiles_of(model: Model, doubts: Mapping[str, float], draws: int) -> dict[str, float]:
+    """Places among the calibration items. Of a point estimate the epistemic part is rounding and has none."""
+    found = {}
+    for name, value in doubts.items():
+        place = calibrated.percentile(model.card.posthoc, name, value)
+        if place is not None and (draws > 1 or name != "epistemic"):
+            found[name] = float(place)
+    return found
+
+
+def _labels(mean: np.ndarray, model: Model) -> tuple[str, ...]:
+    """Most probable first; of several labels those that are there."""
+    order = np.argsort(-mean, kind="stable").tolist()
+    several = model.card.task == "multilabel"
+    return tuple(model.card.classes[c] for c in order if not several or mean[c] >= _PRESENT)
+
+
+def _mean_bernoulli(probs: np.ndarray) -> np.ndarray:
+    return bernoulli(probs).mean(axis=-1)

@@ -1,0 +1,240 @@
+"""``inspect`` keeps its contract for every method, and its answer hangs on nothing but file, model, draws and seed."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core import registry
+from core.checkpoints import calibrated, heldout
+from core.checkpoints.answering import answers
+from core.checkpoints.saved import Model
+from core.cli import main
+from core.contracts import Dataset, Scope
+from core.errors import UserFacingError
+from core.media.door import open_media
+from core.pipeline import _neighbours
+from core.pipeline.inspect import Inspected, Inspector, document, inspect, inspect_bytes, inspector_of, ternary
+from core.settings import Settings
+from tests.toy_models import aspects, few_digits, part_of, trained
+
+KEYS = {
+    "file", "sha256", "kind", "predictions", "total", "aleatoric", "epistemic", "novelty", "score", "percentile",
+    "verdict", "verdict_code", "prediction_set", "neighbours", "receipt", "seconds",
+}  # fmt: skip
+METHODS = registry.discover("core.methods", "METHOD")
+CASES = [(key, scope) for key, method in METHODS.items() for scope in method.scopes]
+OPTIONS: dict[str, dict[str, Any]] = {"dropsembles": {"members": 2}, "ensemble": {"members": 2}, "abnn": {"members": 2}}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("inspect")
+    return Settings(home=folder / "home", checkpoints=folder / "checkpoints", device="cpu", offline=True)
+
+
+def with_held(dataset: Dataset, settings: Settings, key: str, scope: Scope, **options: Any) -> Inspector:
+    """A model with what is kept of its answers to validation items, as training does it."""
+    model, prepared = trained(dataset, settings, key, scope, epochs=1, **OPTIONS.get(key, {}), **options)
+    examples, items = part_of(prepared, "validation")
+    said = answers(model, examples, draws=6, keep=len(items))
+    facts = calibrated.facts(said, examples.labels)
+    held = heldout.held_out(said, examples.labels, items=items, density=model.density)
+    return Inspector(replace(model, card=replace(model.card, posthoc=facts)), held)
+
+
+@pytest.fixture(scope="module")
+def dropout(here: Settings) -> Inspector:
+    return with_held(few_digits(here, 12), here, "mc_dropout", "head", name="dropout")
+
+
+def png(settings: Settings, place: int = 0) -> bytes:
+    digits = few_digits(settings, 12)
+    return digits.read([item for item in digits.items if item.split == "test"][place])
+
+
+def assert_contract(told: dict[str, Any], classes: tuple[str, ...]) -> None:
+    assert set(told) >= KEYS
+    json.dumps(told, allow_nan=False)
+    probs = [row["p"] for row in told["predictions"]]
+    assert sorted(row["label"] for row in told["predictions"]) == sorted(classes)
+    assert probs == sorted(probs, reverse=True)
+    assert all(0 <= row["low"] <= row["p"] <= row["high"] <= 1 + 1e-6 for row in told["predictions"])
+    assert told["total"] == pytest.approx(told["aleatoric"] + told["epistemic"])
+    assert all(0 <= place <= 100 for place in told["percentile"].values())
+    assert told["verdict_code"] in {"trust", "ambiguous", "unfamiliar", "unsure", "unusable"}
+    assert set(told["prediction_set"]["labels"]) <= set(classes)
+    assert told["prediction_set"]["coverage"] >= 0.9
+    assert told["seconds"] > 0
+
+
+@pytest.mark.parametrize(("key", "scope"), CASES, ids=["-".join(case) for case in CASES])
+def test_every_method_inspects(here: Settings, key: str, scope: Scope) -> None:
+    digits = few_digits(here, 12)
+    inspector = with_held(digits, here, key, scope)
+    found = inspect_bytes(png(here), inspector, draws=4)
+    told = document(found, "digit.png")
+    assert_contract(told, digits.classes)
+    assert sum(row["p"] for row in told["predictions"]) == pytest.approx(1.0, abs=1e-5)
+    assert (told["score"] is None) == (told["score_name"] is None)
+    assert len(told["neighbours"]) == 5
+    assert ("epistemic" in told["percentile"]) == (found.draws > 1)
+
+
+def test_several_labels_inspect(here: Settings) -> None:
+    inspector = with_held(aspects(here, 6), here, "mc_dropout", "head", name="aspects")
+    found = inspect_bytes(png(here), inspector, draws=4, coverage=0.9)
+    assert_contract(document(found, "digit.png"), inspector.model.card.classes)
+    assert found.prediction_set is not None
+    assert found.prediction_set.n_calibration == min(inspector.model.card.posthoc["conformal"]["counts"])
+
+
+def test_the_answer_is_that_of_the_walk_over_many(here: Settings, dropout: Inspector) -> None:
+    digits = few_digits(here, 12)
+    medias = [open_media(png(here, place)) for place in range(3)]
+    alone = [inspect(media, dropout, draws=8, seed=3) for media in medias]
+    tensors = torch.stack([dropout.model.network.prepare(media).tensor for media in medias])
+    from core.training.examples import Examples, InMemory, keys_of_items
+
+    keys = keys_of_items(tuple(media.sha256 for media in medias))
+    together = answers(dropout.model, Examples(InMemory(tensors), keys, keys, ("a", "b", "c")), draws=8, seed=3)
+    for row, found in enumerate(alone):
+        by_class = {prediction.label: prediction.p for prediction in found.predictions}
+        assert [by_class[name] for name in digits.classes] == pytest.approx(together.probs[row].tolist(), abs=1e-5)
+        assert found.doubts["novelty"] == pytest.approx(together.doubts["novelty"][row], rel=1e-5)
+
+
+def test_few_draws_are_the_beginning_of_many(here: Settings, dropout: Inspector) -> None:
+    media = open_media(png(here))
+    few, many = (inspect(media, dropout, draws=count, seed=1) for count in (8, 50))
+    other = inspect(media, dropout, draws=8, seed=2)
+    np.testing.assert_allclose(few.probs, many.probs[:8], atol=1e-6)
+    assert not np.allclose(few.probs, other.probs)
+
+
+def test_the_interval_is_that_of_the_draws(here: Settings, dropout: Inspector) -> None:
+    found = inspect_bytes(png(here), dropout, draws=40)
+    for prediction in found.predictions:
+        drawn = found.probs[:, found.classes.index(prediction.label)].astype(float)
+        assert prediction.p == pytest.approx(drawn.mean(), abs=1e-6)
+        assert prediction.low == pytest.approx(min(drawn.mean(), np.quantile(drawn, 0.05)), abs=1e-6)
+        assert prediction.high == pytest.approx(max(drawn.mean(), np.quantile(drawn, 0.95)), abs=1e-6)
+
+
+def test_settled_is_where_label_and_verdict_stop_changing(here: Settings, dropout: Inspector) -> None:
+    """Against inspecting again with every smaller number of draws."""
+
+    def said(found: Inspected) -> tuple[str, str]:
+        return found.verdict.code, found.predictions[0].label
+
+    settled = set()
+    for place in range(6):
+        media = open_media(png(here, place))
+        each = [said(inspect(media, dropout, draws=count)) for count in range(2, 13)]
+        expected = max((count + 1 for count, pair in enumerate(each, 2) if pair != each[-1]), default=2)
+        found = inspect(media, dropout, draws=12).enough
+        settled.add(found.settled)
+        assert max(2, found.settled) == expected
+        assert found.draws[-1] == 12
+        errors = [part.total_error for part in found.parts]
+        assert errors[0] is None
+        assert all(error is not None and np.isfinite(error).all() for error in errors[1:])
+    assert len(settled) > 1, "these items do not tell anything apart"
+
+
+def test_neighbours_are_the_nearest_held_out_items(here: Settings, dropout: Inspector) -> None:
+    """By a loop over all, with their true labels and their own doubts."""
+    found, held = inspect_bytes(png(here), dropout), dropout.heldout
+    assert held is not None
+    assert held.features is not None
+    assert held.basis == "whole"
+
+    def cosine(other: np.ndarray) -> float:
+        mine = found.features
+        return sum(a * b for a, b in zip(mine.tolist(), other.tolist(), strict=True)) / math.sqrt(
+            sum(a * a for a in mine.tolist()) * sum(b * b for b in other.tolist())
+        )
+
+    near = sorted(((cosine(row), place) for place, row in enumerate(held.features)), reverse=True)[:5]
+    assert found.neighbours is not None
+    for neighbour, (similarity, place) in zip(found.neighbours, near, strict=True):
+        row = held.feature_rows[place]
+        assert neighbour.id == held.answers.ids[row]
+        assert neighbour.cosine == pytest.approx(similarity, abs=1e-5)
+        assert neighbour.label == dropout.model.card.classes[held.labels[row]]
+        assert neighbour.total == held.answers.doubts["total"][row]
+
+
+def test_features_stored_along_the_density_find_an_item_itself(here: Settings, dropout: Inspector) -> None:
+    """Wide features are stored projected: the query goes the same way, so that an item is like itself."""
+    model, held = dropout.model, dropout.heldout
+    assert held is not None
+    assert held.features is not None
+    assert model.density is not None
+    projected = (held.features - model.density.centre.float().numpy()) @ model.density.basis.float().numpy()
+    wide = replace(held, features=projected, basis="density")
+    for place in (0, 5):
+        found = _neighbours.of_heldout(held.features[place], model, wide, 3)
+        assert found is not None
+        assert found[0].id == held.answers.ids[held.feature_rows[place]]
+        assert found[0].cosine == pytest.approx(1.0, abs=1e-5)
+    assert _neighbours.of_heldout(held.features[0], model, replace(held, basis="own"), 3) is None
+
+
+def test_a_model_that_came_alone_is_never_trusted(here: Settings) -> None:
+    model: Model = trained(few_digits(here, 12), here, "mc_dropout", "head", name="alone", epochs=1)[0]
+    found = inspect_bytes(png(here), inspector_of("alone", here))
+    assert model.card.posthoc == {}
+    assert found.verdict.code == "unsure"
+    assert found.prediction_set is None
+    assert found.neighbours is None
+    assert found.percentiles == {}
+
+
+def test_the_three_shares_of_each_draw_add_up(here: Settings, dropout: Inspector) -> None:
+    found = inspect_bytes(png(here), dropout, draws=9)
+    shown = ternary(found)
+    assert shown is not None
+    names, shares = shown
+    assert names == tuple(prediction.label for prediction in found.predictions[:3])
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    first, second = (found.classes.index(name) for name in names[:2])
+    np.testing.assert_allclose(shares[:, 0] * found.probs[:, second], shares[:, 1] * found.probs[:, first], rtol=1e-4)
+
+
+def test_refused_files_stand_among_the_others(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(few_digits(here, 12), here, "mc_dropout", "head", name="spoken", epochs=1)
+    for name, value in here.environ().items():
+        monkeypatch.setenv(name, value)
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    good.write_bytes(png(here))
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+
+    def asked(*words: object) -> tuple[int, str, str]:
+        code = main(["inspect", *map(str, words), "--model", "spoken"])
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    code, out, _ = asked(good, bad, tmp_path / "none.png", "--samples", 3, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["model"], told["samples"], len(told["items"])) == ("spoken", 3, 3)
+    assert "predictions" in told["items"][0]
+    assert [set(item) for item in told["items"][1:]] == [{"file", "error"}] * 2
+    code, out, error = asked(bad, "--json")
+    assert code == 2
+    assert "error" in json.loads(out)["items"][0]
+    assert len(error.strip().splitlines()) == 1
+    assert asked(good)[1].startswith("good.png: ")
+    assert asked(good, "--coverage", "1.5")[0] == 2
+    with pytest.raises(UserFacingError):
+        inspect_bytes(b"nothing of ours", inspector_of("spoken", here))
