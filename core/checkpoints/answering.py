@@ -99,7 +99,7 @@ def answers(
     kept: list[Predictive] = []
     features, seconds = [], 0.0
     for rows in torch.arange(len(asked)).split(batch):
-        inputs, keys = asked.inputs.take(rows, 0).to(_device(model)), asked.keys[rows].to(_device(model))
+        inputs, keys = asked.inputs.take(rows, 0).to(device_of(model)), asked.keys[rows].to(device_of(model))
         mine = torch.from_numpy(wanted[(wanted >= int(rows[0])) & (wanted <= int(rows[-1]))] - int(rows[0]))
         began = time.perf_counter()
         vectors = inputs if embedded else _embed(model, inputs)
@@ -122,7 +122,7 @@ def features_of(model: Model, asked: Asked) -> Tensor:
     parts = []
     for rows in torch.arange(len(asked)).split(_BATCH):
         inputs = asked.inputs.take(rows, 0)
-        parts.append(inputs if model.card.scope == "head" else _embed(model, inputs.to(_device(model))).cpu())
+        parts.append(inputs if model.card.scope == "head" else _embed(model, inputs.to(device_of(model))).cpu())
     return torch.cat(parts).float()
 
 
@@ -217,7 +217,7 @@ def _embed(model: Model, inputs: Tensor) -> Tensor:
         return network.embed(inputs)
 
 
-def _device(model: Model) -> torch.device:
+def device_of(model: Model) -> torch.device:
     parts = (model.network, *modules_of(model.state))
     return next((tensor.device for part in parts for tensor in part.parameters()), torch.device("cpu"))
 

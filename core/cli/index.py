@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
 
-from core.cli import Command, Outcome, name_source, report
+from core.cli import Command, Outcome, at_least_one, name_source, report
 from core.data import open_source
 from core.settings import Settings
 from core.store import About, open_collection
+
+if TYPE_CHECKING:
+    from core.pipeline.index import Summary
 
 _SHOWN = 10  # problems that are printed; all are in the collection
 
@@ -16,15 +22,28 @@ _SHOWN = 10  # problems that are printed; all are in the collection
 def _arguments(parser: argparse.ArgumentParser) -> None:
     name_source(parser)
     parser.add_argument("--collection", required=True, metavar="NAME", help="made if it does not exist")
+    parser.add_argument("--model", metavar="NAME", help="store its vectors and doubts too; see 'python -m core models'")
+    parser.add_argument("--samples", type=at_least_one, metavar="S", help="draws of --model; by default its own")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws")
+
+
+def _walk_with_model(options: argparse.Namespace, settings: Settings) -> Callable[..., Summary]:
+    from core.device import choose, settle_process
+    from core.pipeline.scored import asking_of, index_with
+
+    settle_process()
+    asking = asking_of(options.model, settings, choose(settings.device).key, options.samples, options.seed)
+    return partial(index_with, asking)
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.pipeline.index import index
 
+    walk = index if options.model is None else _walk_with_model(options, settings)
     dataset = open_source(options.source, settings, options.data)
     about = About(dataset.kind, dataset.title, dataset.key, dataset.classes)
     with open_collection(settings.collections, options.collection, create=about, write=True) as writer:
-        summary = index(dataset, writer, workers=settings.decoders + 1, on_progress=report)
+        summary = walk(dataset, writer, workers=settings.decoders + 1, on_progress=report)
         problems = writer.problems()
     lines = [
         f"{summary.stored:,} of {summary.given:,} items are in collection {options.collection!r} "
@@ -35,7 +54,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if len(problems) > _SHOWN:
         lines.append(f"  and {len(problems) - _SHOWN:,} more")
     listed = [asdict(problem) for problem in problems]
-    return Outcome({"collection": options.collection, **asdict(summary), "refused": listed}, tuple(lines))
+    return Outcome(
+        {"collection": options.collection, "model": options.model, **asdict(summary), "refused": listed}, tuple(lines)
+    )
 
 
 COMMAND = Command("index", "read, check and store the items of a source as a collection", _arguments, _run)

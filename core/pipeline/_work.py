@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from core.contracts import Dataset, Item, Media, Problem, Receipt
 from core.errors import UserFacingError
@@ -56,18 +57,23 @@ class Done:
     sha256: str = ""
     receipt: Receipt | None = None
     thumbnail: bytes = b""
-    media: Media | None = None  # kept only where vectors are wanted
+    taken: Any = None  # what a network takes of it; only where vectors are wanted
     already: bool = False
     problem: Problem | None = None
 
 
-def decoded(job: Job, dataset: Dataset, sandbox: Sandbox | None, seconds: float, *, keep: bool) -> Done | Recording:
+Prepare = Callable[[Media], Any]
+
+
+def decoded(
+    job: Job, dataset: Dataset, sandbox: Sandbox | None, seconds: float, prepare: Prepare | None
+) -> Done | Recording:
     """Do one job. A recording too long to be read at once comes back as such."""
     stage = "read"
     try:
         if job.recording is not None:
             stage = "decode"
-            return _window(job, job.recording, sandbox, keep)
+            return _window(job, job.recording, sandbox, prepare)
         path = _file(job, dataset)
         if path is not None and path.stat().st_size > _WHOLE and _is_long(path, sandbox):
             return _recording(job.item, path, seconds, sandbox)
@@ -77,8 +83,9 @@ def decoded(job: Job, dataset: Dataset, sandbox: Sandbox | None, seconds: float,
             return Done(job, sha, already=True)
         stage = "decode"
         view = door.open_view(raw, kind=dataset.kind, sandbox=sandbox)
-        media = view.media if keep else None
-        return Done(job, sha, view.media.receipt, view.thumbnail, media, already=job.stored == sha)
+        stage = "prepare"
+        taken = None if prepare is None else prepare(view.media)
+        return Done(job, sha, view.media.receipt, view.thumbnail, taken, already=job.stored == sha)
     except UserFacingError as error:
         if error.code == "too-long" and job.recording is None and (path := _file(job, dataset)) is not None:
             return _recording_or_problem(job, path, seconds, sandbox)
@@ -102,7 +109,7 @@ def windows_of(recording: Recording) -> Iterator[Job]:
         yield Job(name, recording.item, recording, start, frames)
 
 
-def _window(job: Job, recording: Recording, sandbox: Sandbox | None, keep: bool) -> Done:
+def _window(job: Job, recording: Recording, sandbox: Sandbox | None, prepare: Prepare | None) -> Done:
     sha = fingerprint("window", recording.sha256, job.start, job.frames)  # as the door names it
     if job.complete and job.stored == sha:
         return Done(job, sha, already=True)
@@ -114,8 +121,8 @@ def _window(job: Job, recording: Recording, sandbox: Sandbox | None, keep: bool)
         file_sha256=recording.sha256,
         sandbox=sandbox,
     )
-    thumbnail = _thumbnail(media)
-    return Done(job, media.sha256, media.receipt, thumbnail, media if keep else None, already=job.stored == sha)
+    taken = None if prepare is None else prepare(media)
+    return Done(job, media.sha256, media.receipt, _thumbnail(media), taken, already=job.stored == sha)
 
 
 def _thumbnail(media: Media) -> bytes:

@@ -1,7 +1,8 @@
 """The walk over a data set into a collection: read, hash, decode in children, store; refusals become rows.
 
 It resumes by itself: what is stored with the same bytes is passed over. Long recordings on disk are
-read in windows, so that memory does not grow with their hours.
+read in windows, so that memory does not grow with their hours. Where vectors are wanted, a network has a thread
+of its own, so that it computes while others decode.
 """
 
 from __future__ import annotations
@@ -10,27 +11,39 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from core.contracts import Dataset, Item, Media, Progress, no_progress
+from core.contracts import Dataset, Item, Progress, no_progress
 from core.errors import StoreError
 from core.media.sandbox import Sandbox
-from core.pipeline._work import Done, Job, Recording, decoded, windows_of
-from core.store import Backbone, ItemRow, Writer
+from core.pipeline._work import Done, Job, Prepare, Recording, decoded, windows_of
+from core.store import Backbone, ItemRow, UncertaintyRow, Writer
 
 _SECONDS = 20.0  # between two commits, at most: what a crash may cost
-_BYTES = 256 << 20  # of decoded media that may wait for their vectors
+_GROUP = 32  # items that go through a network together
+_FLYING = 2  # groups that may be on their way through it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passed:
+    """What came out of a network."""
+
+    vectors: np.ndarray  # (items, dim) float32
+    said: tuple[UncertaintyRow, ...] = ()  # one each, their ids still open
 
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """Turns decoded media into vectors, (media, dim) float32."""
+    """Turns what ``prepare`` makes of decoded media into vectors, and into doubts where vectors do not tell them."""
 
     backbone: Backbone
-    embed: Callable[[Sequence[Media]], np.ndarray]
+    prepare: Prepare
+    embed: Callable[[Sequence[Any], Sequence[str]], Passed]  # inputs and the sha256 of their bytes
+    model: str | None = None  # whose doubts ``embed`` tells too
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +94,19 @@ class _Walk:
     already: int = 0
     problems: int = 0
     refused_before: set[str] = field(default_factory=set)
+    judged: set[str] = field(default_factory=set)  # ids whose doubts are known
+    group: list[Done] = field(default_factory=list)  # the next to go through the network
+    flying: deque[tuple[tuple[str, ...], Future[Passed]]] = field(default_factory=deque)
+    said: dict[str, UncertaintyRow] = field(default_factory=dict)
+    network: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="network"))
     committed_at: float = 0.0
 
     def run(self, workers: int) -> Summary:
         started = self.committed_at = time.monotonic()
         self.collection.extend_classes(self.dataset.classes)
         self.refused_before = {problem.id for problem in self.collection.problems()}
+        if self.embedder is not None and self.embedder.model is not None:
+            self.judged = {row.id for row in self.collection.uncertainties(self.embedder.model)}
         expected = len(self.dataset.items)
         jobs = [self._jobs()]
         flight: deque[tuple[Job, Future[Done | Recording]]] = deque()
@@ -108,10 +128,12 @@ class _Walk:
             self._commit()
         finally:
             pool.shutdown(cancel_futures=True)
+            self.network.shutdown(cancel_futures=True)
         return Summary(self.given, self.stored, self.already, self.problems, time.monotonic() - started)
 
     def _do(self, job: Job) -> Done | Recording:
-        return decoded(job, self.dataset, self.sandbox, self.window_seconds, keep=self.embedder is not None)
+        prepare = None if self.embedder is None else self.embedder.prepare
+        return decoded(job, self.dataset, self.sandbox, self.window_seconds, prepare)
 
     def _jobs(self) -> Iterator[Job]:
         """Items with what is stored of them, asked for a chunk at a time."""
@@ -131,23 +153,31 @@ class _Walk:
             bare.update(self.collection.missing_vectors(list(before.values()), self.embedder.backbone))
         for job in jobs:
             sha = before.get(job.id)
-            yield job.knowing(sha, complete=sha is not None and sha not in bare)
+            told = self.embedder is None or self.embedder.model is None or job.id in self.judged
+            yield job.knowing(sha, complete=sha is not None and sha not in bare and told)
 
     def _take(self, done: Done) -> None:
-        self.waiting.append(done)
+        self.waiting.append(replace(done, taken=None))
         self.given += 1
-        held = sum(one.media.samples.nbytes for one in self.waiting if one.media is not None)
+        if done.taken is not None:
+            self.group.append(done)
+            if len(self.group) >= _GROUP:
+                self._send()
         late = time.monotonic() - self.committed_at > _SECONDS
-        if len(self.waiting) >= self.chunk or held >= _BYTES or late:
+        if len(self.waiting) >= self.chunk or late:
             self._commit()
 
     def _commit(self) -> None:
-        """Vectors before items: an item that is there has its vector."""
+        """Vectors before items: an item that is there has its vector. Doubts after: an item that changed loses its."""
+        self._send()
+        self._land(0)
         batch, self.waiting = self.waiting, []
         problems = [done.problem for done in batch if done.problem is not None]
         rows = [self._row(done) for done in batch if done.problem is None and not done.already]
-        self._embed([done for done in batch if done.media is not None])
         self.collection.add(rows)
+        said = [(done.job.id, self.said[done.sha256]) for done in batch if done.sha256 in self.said]
+        self.collection.add_uncertainties([replace(row, id=id_) for id_, row in said])
+        self.said.clear()
         self.collection.add_problems(problems)
         self.collection.clear_problems(
             done.job.id for done in batch if done.already and done.job.id in self.refused_before
@@ -158,15 +188,28 @@ class _Walk:
         self.problems += len(problems)
         self.committed_at = time.monotonic()
 
-    def _embed(self, batch: Sequence[Done]) -> None:
-        """One call for all media of a batch whose bytes have no vector yet."""
-        if self.embedder is None or not batch:
+    def _send(self) -> None:
+        """Bytes without a vector, or without doubts where the network is to tell them, go on their way."""
+        group, self.group = self.group, []
+        if self.embedder is None or not group:
             return
-        by_sha = {done.media.sha256: done.media for done in batch if done.media is not None}
-        missing = self.collection.missing_vectors(list(by_sha), self.embedder.backbone)
-        if missing:
-            vectors = self.embedder.embed([by_sha[sha] for sha in missing])
-            self.collection.add_vectors(self.embedder.backbone, missing, vectors)
+        taken = {done.sha256: done.taken for done in group}
+        if self.embedder.model is None:
+            missing = self.collection.missing_vectors(list(taken), self.embedder.backbone)
+            taken = {sha: taken[sha] for sha in missing}
+        if taken:
+            future = self.network.submit(self.embedder.embed, tuple(taken.values()), tuple(taken))
+            self.flying.append((tuple(taken), future))
+        self._land(_FLYING)
+
+    def _land(self, most: int) -> None:
+        """Wait until at most so many groups are on their way."""
+        assert self.embedder is not None or not self.flying
+        while self.embedder is not None and len(self.flying) > most:
+            shas, future = self.flying.popleft()
+            passed = future.result()
+            self.collection.add_vectors(self.embedder.backbone, shas, passed.vectors)
+            self.said |= dict(zip(shas, passed.said, strict=False))
 
     def _row(self, done: Done) -> ItemRow:
         item: Item = done.job.item

@@ -2,6 +2,7 @@
 
 1: items, uncertainties, positions, tags, notes, problems, one vector table a backbone, the head.
 2: items know their length in seconds, so that pages filter by it without reading receipts.
+3: uncertainties hold the most probable classes; a table of the models that a collection was indexed with.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.errors import StoreError
 from core.store._commit import Committer
 from core.store._faults import told
-from core.store._schema import LAYOUT
+from core.store._schema import LAYOUT, SHAPES, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,4 +66,14 @@ def _seconds_of_items(db: DBConnection) -> dict[str, int]:
     return {"items": db.create_table("items", rows, schema=schema, mode="overwrite").version}
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(2, _seconds_of_items),)
+def _top_and_models(db: DBConnection) -> dict[str, int]:
+    import pyarrow as pa
+
+    before = db.open_table("uncertainties").to_arrow()
+    after = before.append_column(pa.field("top", pa.string()), pa.nulls(len(before), pa.string()))
+    made = {"uncertainties": db.create_table("uncertainties", after, mode="overwrite").version}
+    models = db.create_table("models", schema=arrow_schema(SHAPES["models"]), mode="overwrite")
+    return made | {"models": models.version}
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, _seconds_of_items), Migration(3, _top_and_models))

@@ -11,16 +11,16 @@ import numpy as np
 
 from core.contracts import Problem, Receipt, Truth
 from core.fingerprint import fingerprint
-from core.store.rows import Backbone, ItemRow, NoteRow, PositionRow, TagRow, UncertaintyRow
+from core.store.rows import Backbone, ItemRow, ModelRow, NoteRow, PositionRow, TagRow, UncertaintyRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LAYOUT = 2  # the number of the newest layout; see _migrations.py
+LAYOUT = 3  # the number of the newest layout; see _migrations.py
 HEAD = "head"
 VECTORS = "vectors_"  # one table a backbone: prefix + digest
 
-Row = ItemRow | UncertaintyRow | PositionRow | TagRow | NoteRow | Problem
+Row = ItemRow | UncertaintyRow | PositionRow | TagRow | NoteRow | ModelRow | Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ SHAPES: Mapping[str, Shape] = {
             ("score", "double", True),
             ("label", "string", True),
             ("confidence", "double", True),
+            ("top", "string", True),  # since layout 3: JSON
         ),
         ("id", "model"),
     ),
@@ -74,6 +75,20 @@ SHAPES: Mapping[str, Shape] = {
     "problems": Shape(
         (("id", "string", False), ("stage", "string", False), ("code", "string", False), ("reason", "string", False)),
         ("id",),
+    ),
+    "models": Shape(  # since layout 3
+        (
+            ("key", "string", False),
+            ("name", "string", False),
+            ("mark", "string", False),
+            ("backbone", "string", False),
+            ("version", "string", False),
+            ("dim", "int64", False),
+            ("draws", "int64", False),
+            ("seed", "int64", False),
+            ("at", "time", False),
+        ),
+        ("key",),
     ),
 }
 HEAD_SHAPE = Shape(
@@ -92,6 +107,7 @@ TABLE_OF: Mapping[type[Any], str] = {
     PositionRow: "positions",
     TagRow: "tags",
     NoteRow: "notes",
+    ModelRow: "models",
     Problem: "problems",
 }
 
@@ -130,12 +146,7 @@ def encoded(rows: Sequence[Row], classes: Mapping[str, int], arrivals: int) -> p
     import pyarrow as pa
 
     shape = SHAPES[TABLE_OF[type(rows[0])]]
-    records = [
-        _item_record(row, classes, arrivals + number)
-        if isinstance(row, ItemRow)
-        else {name: getattr(row, name) for name, _, _ in shape.columns}
-        for number, row in enumerate(rows)
-    ]
+    records = [_record(row, shape, classes, arrivals + number) for number, row in enumerate(rows)]
     return pa.Table.from_pylist(records, schema=arrow_schema(shape))
 
 
@@ -145,6 +156,20 @@ def encoded_vectors(shas: Sequence[str], matrix: np.ndarray) -> pa.Table:
     flat = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).ravel())
     column = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
     return pa.Table.from_arrays([pa.array(list(shas), pa.string()), column], schema=vector_schema(matrix.shape[1]))
+
+
+def _record(row: Row, shape: Shape, classes: Mapping[str, int], number: int) -> dict[str, Any]:
+    if isinstance(row, ItemRow):
+        return _item_record(row, classes, number)
+    plain = {name: getattr(row, name) for name, _, _ in shape.columns}
+    if isinstance(row, UncertaintyRow):
+        plain["top"] = json.dumps(row.top, ensure_ascii=False) if row.top else None
+    return plain
+
+
+def decoded_uncertainty(record: Mapping[str, Any]) -> UncertaintyRow:
+    top = json.loads(record["top"]) if record["top"] else ()
+    return UncertaintyRow(**{**record, "top": tuple((str(label), float(p)) for label, p in top)})
 
 
 def _item_record(row: ItemRow, classes: Mapping[str, int], number: int) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from core.errors import StoreError
 from core.store import _sql, export, matrix
 from core.store._faults import explained, told
 from core.store._head import read_head
-from core.store._schema import SHAPES, decoded_item
+from core.store._schema import SHAPES, decoded_item, decoded_uncertainty
 from core.store._snapshot import Snapshot
 from core.store.rows import (
     About,
     Backbone,
     Counts,
     ItemRow,
+    ModelRow,
     NoteRow,
     PositionRow,
     TagRow,
@@ -97,7 +98,12 @@ class Collection:
         return tuple(sha for sha in wanted if sha not in there)
 
     def uncertainties(self, model: str) -> tuple[UncertaintyRow, ...]:
-        return self._typed("uncertainties", UncertaintyRow, _sql.one_of("model", [model]))
+        condition = _sql.one_of("model", [model])
+        return self._typed("uncertainties", lambda **record: decoded_uncertainty(record), condition)
+
+    def models(self) -> tuple[ModelRow, ...]:
+        """The models it was indexed with, the latest first."""
+        return tuple(sorted(self._typed("models", ModelRow), key=lambda row: row.at, reverse=True))
 
     def positions(self, map_: str) -> tuple[PositionRow, ...]:
         return self._typed("positions", PositionRow, _sql.one_of("map", [map_]))

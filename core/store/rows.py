@@ -63,6 +63,26 @@ class UncertaintyRow:
     score: float | None = None
     label: str | None = None  # the most probable class
     confidence: float | None = None  # its probability
+    top: tuple[tuple[str, float], ...] = ()  # the most probable classes, the first one first
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model that the collection was indexed with, and how it was asked."""
+
+    key: str  # UncertaintyRow.model
+    name: str
+    mark: str  # tells it from another model of its name
+    backbone: str  # whose vectors it reads, as Backbone has them
+    version: str
+    dim: int
+    draws: int
+    seed: int
+    at: datetime
+
+    @property
+    def vectors(self) -> Backbone:
+        return Backbone(self.backbone, self.version, self.dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,7 @@ class Counts:
     tags: int
     notes: int
     problems: int
+    models: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from core.store._commit import Change, Committer
 from core.store._lease import Lease
 from core.store._schema import SHAPES, TABLE_OF, Row, encoded, encoded_vectors, vector_schema, vector_table
 from core.store.collection import Collection
-from core.store.rows import Backbone, ItemRow, NoteRow, PositionRow, TagRow, UncertaintyRow
+from core.store.rows import Backbone, ItemRow, ModelRow, NoteRow, PositionRow, TagRow, UncertaintyRow
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -61,6 +61,10 @@ class Writer(Collection):
 
     def add_uncertainties(self, rows: Sequence[UncertaintyRow]) -> None:
         self._put(rows)
+
+    def add_model(self, row: ModelRow) -> None:
+        """Note that the collection is indexed with a model."""
+        self._put([row])
 
     def add_positions(self, rows: Sequence[PositionRow]) -> None:
         self._put(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from core.contracts import Problem
 from core.errors import StoreError
-from core.store import About, Backbone, PositionRow, UncertaintyRow, Where, Writer, delete, open_collection
+from core.store import About, Backbone, ModelRow, PositionRow, UncertaintyRow, Where, Writer, delete, open_collection
 from core.store._sql import one_of
 from tests.stored import TOY, item, sha, vector
 
@@ -187,3 +188,19 @@ def test_an_export_can_be_opened_in_a_spreadsheet_without_running_anything(root:
     assert exact[2]["model =model: total"] == -1.5
     with pytest.raises(StoreError, match=r"ends in \.csv or \.parquet"):
         reader.export(tmp_path / "out.xlsx")
+
+
+def test_a_model_and_the_classes_it_finds_likely_come_back(root: Path) -> None:
+    early, late = (
+        ModelRow(key, "m", "mark", TOY.key, TOY.version, TOY.dim, 5, 0, datetime(2026, 1, day, tzinfo=UTC))
+        for day, key in enumerate(("early", "late"), 1)
+    )
+    row = UncertaintyRow("clip-1", "late", 0.5, label="a", confidence=0.75, top=(("a", 0.75), ("b, \"c\"", 0.25)))
+    with open_collection(filled(root), "one", write=True) as writer:
+        writer.add_model(late)
+        writer.add_model(early)
+        writer.add_uncertainties([row])
+    reader = open_collection(root, "one")
+    assert reader.models() == (late, early)
+    assert reader.models()[0].vectors == TOY
+    assert reader.uncertainties("late") == (row,)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import StoreError
-from core.store import About, Writer, delete, names, open_collection
+from core.store import About, UncertaintyRow, Writer, delete, names, open_collection
 from core.store._head import advance_head, connected, read_head
 from core.store._schema import HEAD_SHAPE, SHAPES, Shape, arrow_schema
 from tests.stored import RECEIPT, TOY, item, plain_state, sha, vector
@@ -152,10 +152,13 @@ def test_compaction_changes_nothing_that_is_read(root: Path) -> None:
 
 
 def first_layout() -> dict[str, pa.Schema]:
-    """Layout 1 as it was written: items without their length."""
-    shapes = {name: arrow_schema(shape) for name, shape in SHAPES.items()}
-    columns = tuple(column for column in SHAPES["items"].columns if column[0] != "seconds")
-    return {**shapes, "items": arrow_schema(Shape(columns, ("id",)))}
+    """Layout 1 as it was written: items without their length, doubts without the classes, no models."""
+    later = {"items": "seconds", "uncertainties": "top"}
+    return {
+        name: arrow_schema(Shape(tuple(c for c in shape.columns if c[0] != later.get(name)), shape.key))
+        for name, shape in SHAPES.items()
+        if name != "models"
+    }
 
 
 def test_a_collection_of_the_first_layout_opens_with_everything_in_it(root: Path) -> None:
@@ -177,6 +180,8 @@ def test_a_collection_of_the_first_layout_opens_with_everything_in_it(root: Path
         for n, r in enumerate(receipts)
     ]
     versions["items"] = db.open_table("items").add(pa.Table.from_pylist(rows, first_layout()["items"])).version
+    doubt = pa.Table.from_pylist([{"id": "clip-1", "model": "m", "total": 0.5}], first_layout()["uncertainties"])
+    versions["uncertainties"] = db.open_table("uncertainties").add(doubt).version
     state = {
         "versions": versions,
         "backbones": {},
@@ -189,6 +194,8 @@ def test_a_collection_of_the_first_layout_opens_with_everything_in_it(root: Path
     assert reader.items(["id", "seconds"]).to_pylist() == [
         {"id": f"clip-{n}", "seconds": length} for n, length in enumerate((1.5, 20.25, None))
     ]
+    assert reader.uncertainties("m") == (UncertaintyRow("clip-1", "m", 0.5),)
+    assert reader.models() == ()
     with open_collection(root, "old", write=True) as writer:
         writer.add([item(3)])
     written(root, "fresh").close()

@@ -1,0 +1,182 @@
+"""What a model says of the items of a collection, stored beside them.
+
+In scope head an answer is computed from stored vectors, so another model on the same network, or another number of
+draws, reads no file again. In scope network it is told while the items are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.checkpoints.answering import Answers, answers, device_of
+from core.checkpoints.saved import Model, find, load_model, mark_of
+from core.contracts import Dataset, Media, Progress, no_progress
+from core.errors import DataError
+from core.fingerprint import fingerprint, sha256_of
+from core.layers import key_of
+from core.media.sandbox import Sandbox
+from core.pipeline.index import Embedder, Passed, Summary, index
+from core.settings import Settings
+from core.store import Backbone, ModelRow, UncertaintyRow, Writer
+from core.training.examples import Examples, InMemory
+
+_CHUNK = 4096  # answers between two commits
+_TOP = 5  # classes that are stored with an item
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """A model and how it is asked. ``samples`` None: as many draws as its method usually takes."""
+
+    model: Model
+    mark: str  # of its folder, see core.checkpoints.saved.mark_of
+    samples: int | None = None
+    seed: int = 0
+
+    @property
+    def draws(self) -> int:
+        own = self.model.method.own_draws(self.model.state.config)
+        return own if self.samples is None else self.samples
+
+    @property
+    def key(self) -> str:
+        """UncertaintyRow.model: another training, number of draws or seed is another one."""
+        return fingerprint(self.model.name, self.mark, self.model.card.method_version, self.draws, self.seed)
+
+
+def asking_of(name: str, settings: Settings, device: str, samples: int | None = None, seed: int = 0) -> Asking:
+    """The model of a name, loaded."""
+    return Asking(load_model(name, settings, device), mark_of(find(name, settings)), samples, seed)
+
+
+def index_with(
+    asking: Asking,
+    dataset: Dataset,
+    collection: Writer,
+    *,
+    sandbox: Sandbox | None = None,
+    workers: int = 3,
+    on_progress: Progress = no_progress,
+) -> Summary:
+    """``index``, with vectors and doubts of a model. Only what changed since an earlier run is done again."""
+    card = asking.model.card
+    if card.kind != dataset.kind:
+        raise DataError(
+            f"{card.name} takes the kind {card.kind}, and {dataset.title} is of the kind {dataset.kind}; choose a "
+            "model of its kind.",
+            code="kind",
+        )
+    embedder = embedder_of(asking)
+    found = index(dataset, collection, sandbox=sandbox, embedder=embedder, workers=workers, on_progress=on_progress)
+    score(collection, asking, embedder.backbone, on_progress)
+    return found
+
+
+def backbone_of(asking: Asking) -> Backbone:
+    """Whose vectors the model reads: in scope head those of its network, which many models share."""
+    network = asking.model.network
+    if asking.model.card.scope == "network":
+        return Backbone(f"{network.key} of {asking.model.name}", asking.mark, network.dim)
+    version = fingerprint(repr(network.entry), [[name, _digest(stage)] for name, stage in network.stages])
+    return Backbone(network.key, version, network.dim)
+
+
+def embedder_of(asking: Asking) -> Embedder:
+    """For ``index``: vectors, and in scope network the doubts with them."""
+    model = asking.model
+
+    def prepare(media: Media) -> Tensor:
+        return model.network.prepare(media).tensor
+
+    def embed(inputs: Sequence[Any], shas: Sequence[str]) -> Passed:
+        batch = torch.stack(list(inputs))
+        with torch.no_grad():
+            return Passed(model.network.embed(batch.to(device_of(model))).float().cpu().numpy())
+
+    def answer(inputs: Sequence[Any], shas: Sequence[str]) -> Passed:
+        found = answers(model, _asked(torch.stack(list(inputs)), shas), draws=asking.draws, seed=asking.seed)
+        assert found.features is not None
+        return Passed(found.features, _rows(found, shas, asking))
+
+    if model.card.scope == "network":
+        return Embedder(backbone_of(asking), prepare, answer, asking.key)
+    return Embedder(backbone_of(asking), prepare, embed)
+
+
+def score(
+    collection: Writer, asking: Asking, backbone: Backbone | None = None, progress: Progress = no_progress
+) -> int:
+    """Note the model, and what a head says of stored vectors that it has not answered yet; how many those were."""
+    backbone = backbone or backbone_of(asking)
+    if backbone not in collection.backbones:
+        return 0  # nothing could be read
+    written = 0
+    if asking.model.card.scope == "head":
+        vectors = collection.vectors(backbone)
+        known = {row.id for row in collection.uncertainties(asking.key)}
+        rows = np.array([at for at, id_ in enumerate(vectors.ids) if id_ not in known], np.int64)
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            ids = [vectors.ids[at] for at in part.tolist()]
+            shas = collection.stored(ids)
+            asked = _asked(torch.from_numpy(np.array(vectors.matrix[part])), [shas[id_] for id_ in ids])
+            found = answers(asking.model, asked, draws=asking.draws, seed=asking.seed, embedded=True)
+            collection.add_uncertainties(_rows(found, ids, asking))
+            collection.flush()
+            written += len(ids)
+            progress(written, len(rows), "answer")
+    card = asking.model.card
+    read = (backbone.key, backbone.version, backbone.dim)
+    collection.add_model(
+        ModelRow(asking.key, card.name, asking.mark, *read, asking.draws, asking.seed, datetime.now(UTC))
+    )
+    collection.flush()
+    return written
+
+
+def _asked(inputs: Tensor, shas: Sequence[str]) -> Examples:
+    keys = torch.tensor([key_of(sha) for sha in shas], dtype=torch.int64)
+    return Examples(InMemory(inputs), torch.zeros(len(inputs), dtype=torch.int64), keys, tuple(shas))
+
+
+def _rows(found: Answers, ids: Sequence[str], asking: Asking) -> tuple[UncertaintyRow, ...]:
+    classes = asking.model.card.classes
+    order = np.argsort(-found.probs, axis=1, kind="stable")[:, :_TOP]
+    rows = []
+    for at, id_ in enumerate(ids):
+        top = tuple((classes[place], float(found.probs[at, place])) for place in order[at].tolist())
+        rows.append(
+            UncertaintyRow(
+                id=id_,
+                model=asking.key,
+                total=float(found.doubts["total"][at]),
+                aleatoric=_part(found, "aleatoric", at),
+                epistemic=None if found.draws == 1 else _part(found, "epistemic", at),
+                novelty=_part(found, "novelty", at),
+                score=_part(found, "score", at),
+                label=top[0][0],
+                confidence=top[0][1],
+                top=top,
+            )
+        )
+    return tuple(rows)
+
+
+def _part(found: Answers, name: str, at: int) -> float | None:
+    value = float(found.doubts[name][at]) if name in found.doubts else None
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _digest(stage: torch.nn.Module) -> list[list[str]]:
+    """The numbers of a stage, by name."""
+    return [
+        [name, sha256_of(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())]
+        for name, tensor in sorted(stage.state_dict().items())
+    ]
