@@ -106,12 +106,17 @@ def inspect(
     coverage: float = COVERAGE,
     collection: Collection | None = None,
     neighbours: int = NEIGHBOURS,
+    noise_of: str | None = None,
 ) -> Inspected:
-    """Neighbours are the model's held-out items, or those of a collection that was indexed with this model."""
+    """Neighbours are the model's held-out items, or those of a collection that was indexed with this model.
+
+    ``noise_of`` is the sha256 whose noise is taken, by default the file's own: with that of the original, steps of a
+    perturbed file differ by what was done to it and not by their draws.
+    """
     began = time.perf_counter()
     model = inspector.model
     prepared = model.network.prepare(media)
-    told = said_of(model, [prepared.tensor], [media.sha256], draws, seed, keep=True)
+    told = said_of(model, [prepared.tensor], [noise_of or media.sha256], draws, seed, keep=True)
     answer = _drawn(told)
     doubts = {name: float(told.doubts[name][0]) for name in MEASURES if name in told.doubts}
     thresholds = calibrated.conformal_of(model.card.posthoc, coverage, model.card.task)
