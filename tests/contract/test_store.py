@@ -195,7 +195,7 @@ def test_a_model_and_the_classes_it_finds_likely_come_back(root: Path) -> None:
         ModelRow(key, "m", "mark", TOY.key, TOY.version, TOY.dim, 5, 0, datetime(2026, 1, day, tzinfo=UTC))
         for day, key in enumerate(("early", "late"), 1)
     )
-    row = UncertaintyRow("clip-1", "late", 0.5, label="a", confidence=0.75, top=(("a", 0.75), ("b, \"c\"", 0.25)))
+    row = UncertaintyRow("clip-1", "late", 0.5, label="a", confidence=0.75, top=(("a", 0.75), ('b, "c"', 0.25)))
     with open_collection(filled(root), "one", write=True) as writer:
         writer.add_model(late)
         writer.add_model(early)
