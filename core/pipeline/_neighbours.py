@@ -9,6 +9,7 @@ import numpy as np
 from core.checkpoints.heldout import Heldout
 from core.checkpoints.saved import Model
 from core.errors import StoreError
+from core.pipeline.scored import Asking, backbone_of
 from core.store import Collection, Where
 
 _TINY = 1e-12
@@ -45,19 +46,23 @@ def of_heldout(features: np.ndarray, model: Model, held: Heldout | None, count: 
     return tuple(found)
 
 
-def of_collection(features: np.ndarray, model: Model, collection: Collection, count: int) -> tuple[Neighbour, ...]:
-    """Among the vectors that this model made when the collection was indexed."""
-    named = [b for b in collection.backbones if b.key == model.name and b.dim == len(features)]
-    if not named:
+def of_collection(
+    features: np.ndarray, model: Model, mark: str, collection: Collection, count: int
+) -> tuple[Neighbour, ...]:
+    """Among the vectors of this model's network; doubts are those that this model had when it was indexed."""
+    own = [row for row in collection.models() if (row.name, row.mark) == (model.name, mark)]
+    backbone = own[0].vectors if own else backbone_of(Asking(model, mark))
+    if backbone not in collection.backbones:
         raise StoreError(
             f"The collection {collection.name!r} has no vectors of {model.name}; index it with that model.",
             code="no-vectors",
         )
-    vectors = collection.vectors(named[-1])
+    vectors = collection.vectors(backbone)
     near = nearest(features.astype(np.float64), vectors.matrix, count)
     ids = [vectors.ids[place] for place, _ in near]
-    labels = dict(zip(*_columns(collection, ids), strict=True))
-    totals = {row.id: row.total for row in collection.uncertainties(model.name)}
+    table = collection.items(("id", "label"), Where(ids=ids))
+    labels = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+    totals = {row.id: row.total for row in collection.uncertainties(own[0].key)} if own else {}
     return tuple(
         Neighbour(id_, labels.get(id_), cosine, totals.get(id_)) for id_, (_, cosine) in zip(ids, near, strict=True)
     )
@@ -75,8 +80,3 @@ def _label(label: np.ndarray, classes: tuple[str, ...]) -> str | None:
     if label.ndim:
         return ", ".join(name for name, there in zip(classes, label.tolist(), strict=True) if there) or None
     return classes[int(label)] if 0 <= int(label) < len(classes) else None
-
-
-def _columns(collection: Collection, ids: list[str]) -> tuple[list[str], list[str | None]]:
-    table = collection.items(("id", "label"), Where(ids=ids))
-    return table["id"].to_pylist(), table["label"].to_pylist()

@@ -17,7 +17,7 @@ import torch
 from core.checkpoints import calibrated
 from core.checkpoints.answering import MEASURES, PARTS, Answers, answers
 from core.checkpoints.heldout import Heldout, load_heldout
-from core.checkpoints.saved import Model, load_model
+from core.checkpoints.saved import Model, find, load_model, mark_of
 from core.contracts import Media, Predictive, Receipt
 from core.errors import UserFacingError
 from core.layers import key_of
@@ -40,7 +40,8 @@ class Inspector:
     """A model with the held-out items that came with it; load once, use for many files."""
 
     model: Model
-    heldout: Heldout | None
+    heldout: Heldout | None = None
+    mark: str = ""  # what tells it from another model of its name, see core.checkpoints.saved.mark_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,11 @@ class Inspected:
 
 def inspector_of(name: str, settings: Settings, device: str = "cpu") -> Inspector:
     """A model by its name; one without held-out answers still inspects, with less to compare with."""
-    model = load_model(name, settings, device)
+    model, mark = load_model(name, settings, device), mark_of(find(name, settings))
     try:
-        return Inspector(model, load_heldout(name, settings))
+        return Inspector(model, load_heldout(name, settings), mark)
     except UserFacingError:
-        return Inspector(model, None)
+        return Inspector(model, None, mark)
 
 
 def inspect_bytes(raw: bytes, inspector: Inspector, *, sandbox: Sandbox | None = None, **options: Any) -> Inspected:
@@ -125,7 +126,7 @@ def inspect(
     features = told.features
     assert features is not None, "answers that were just given have features"
     if collection is not None:
-        near, near_of = of_collection(features[0], model, collection, neighbours), collection.name
+        near, near_of = of_collection(features[0], model, inspector.mark, collection, neighbours), collection.name
     else:
         near, near_of = of_heldout(features[0], model, inspector.heldout, neighbours), model.card.data.title
     for array in (probs, features):

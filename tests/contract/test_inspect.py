@@ -22,7 +22,9 @@ from core.errors import UserFacingError
 from core.media.door import open_media
 from core.pipeline import _neighbours
 from core.pipeline.inspect import Inspected, Inspector, document, inspect, inspect_bytes, inspector_of, ternary
+from core.pipeline.scored import asking_of, index_with
 from core.settings import Settings
+from core.store import About, open_collection
 from tests.toy_models import aspects, few_digits, part_of, trained
 
 KEYS = {
@@ -238,3 +240,30 @@ def test_refused_files_stand_among_the_others(
     assert asked(good, "--coverage", "1.5")[0] == 2
     with pytest.raises(UserFacingError):
         inspect_bytes(b"nothing of ours", inspector_of("spoken", here))
+
+
+def test_neighbours_of_a_collection_are_its_own_items(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An item of the collection is nearest to itself, with the doubt that was stored for it."""
+    digits = few_digits(here, 24)
+    trained(digits, here, "mc_dropout", "head", name="indexed", epochs=1)
+    trained(digits, here, "mc_dropout", "network", name="stranger", epochs=1)
+    asking = asking_of("indexed", here, "cpu", 4)
+    about = About("image", digits.title, digits.key, digits.classes)
+    with open_collection(here.collections, "shelf", create=about, write=True) as writer:
+        index_with(asking, digits, writer, workers=1)
+        stored = {row.id: row.total for row in writer.uncertainties(asking.key)}
+    for name, value in here.environ().items():
+        monkeypatch.setenv(name, value)
+    item, file = digits.items[3], tmp_path / "item.png"
+    file.write_bytes(digits.read(item))
+    assert main(["inspect", str(file), "--model", "indexed", "--collection", "shelf", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["items"][0]
+    assert told["neighbours_of"] == "shelf"
+    first = told["neighbours"][0]
+    assert (first["id"], first["label"]) == (item.id, digits.classes[item.label or 0])
+    assert first["cosine"] == pytest.approx(1.0, abs=1e-5)
+    assert first["total"] == stored[item.id]
+    assert main(["inspect", str(file), "--model", "stranger", "--collection", "shelf"]) == 2
+    assert "index it with that model" in capsys.readouterr().err
