@@ -27,9 +27,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(home: Path, port: int) -> subprocess.Popen[bytes]:
+def start_server(home: Path, port: int, script: str = "app.py") -> subprocess.Popen[bytes]:
     """The app as `streamlit run app.py` starts it, on its own port and data folder; returns when it answers."""
-    words = ["-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
+    words = ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
     process = subprocess.Popen(
         [sys.executable, *words, "--server.address", "127.0.0.1"],
         cwd=ROOT,
