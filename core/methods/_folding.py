@@ -8,6 +8,8 @@ draw s is answered by member s mod M, so any number of draws uses them as evenly
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,6 +26,7 @@ from core.methods._contract import FitContext, probabilities
 ROWS = 256  # (draw, item) pairs in one pass of a network
 HEAD_ROWS = 4096  # the same for a head, whose rows are short vectors
 GROUP = 5  # draws that share one sample of Flipout's weight noise
+_AT_MOST: ContextVar[int | None] = ContextVar("rows at most", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,18 @@ def fold_of(
 ) -> Fold:
     """Members of one scope: heads, or whole networks."""
     rows = rows or (HEAD_ROWS if scope == "head" else ROWS)
+    rows = min(rows, _AT_MOST.get() or rows)
     return Fold(tuple(chain_of(scope, member) for member in members), context, rows, group)
+
+
+@contextmanager
+def at_most(rows: int | None) -> Iterator[None]:
+    """Smaller passes for what answers in this block, in this thread: its device had no memory for larger ones."""
+    token = _AT_MOST.set(rows)
+    try:
+        yield
+    finally:
+        _AT_MOST.reset(token)
 
 
 def chain_of(scope: Scope, member: nn.Module) -> Chain:

@@ -1,0 +1,72 @@
+"""The worker process: one message after another, until nobody can ask any more.
+
+    python -m core.runner._child '{"asked": 5, "told": 6, "answers": 7, "limits": {...}}'
+
+Messages come on standard input; answers go to the pipe ``answers``, and arrays lie in the two shared blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from core import settings as settings_
+from core.device import settle_process
+from core.runner._contract import Limits
+from core.runner._wire import Gone, Message, Shared, receive, send
+
+if TYPE_CHECKING:
+    from core.runner._computing import Computing
+
+_POISONED = 70  # exit status
+
+
+def main(words: Sequence[str], computing: type[Computing] | None = None) -> int:
+    told: dict[str, Any] = json.loads(words[0])
+    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    # first of all: a parent that ends while libraries are loaded takes this process with it
+    threading.Thread(target=_listen, args=(inbox,), name="listen", daemon=True).start()
+    limits = Limits(**told["limits"])
+    settle_process(limits.threads)
+    from dataclasses import asdict
+
+    from core.device import devices
+    from core.runner import _computing
+
+    here = (computing or _computing.Computing)(settings_.load(), limits)
+    asked, answers = Shared(int(told["asked"])), int(told["answers"])
+    out = Shared(int(told["told"]))
+    send(answers, {"event": "hello", "devices": [asdict(device) for device in devices()]})
+    while True:
+        message = inbox.get()
+
+        def alive() -> None:
+            send(answers, {"event": "alive"})
+
+        try:
+            body, arrays = here.told(message, asked.take(message["arrays"]), alive)
+        except _computing.Poisoned as error:
+            send(answers, {"event": "poisoned", "reason": str(error)[:200]})
+            return _POISONED
+        except Exception:
+            body, arrays = {"failed": traceback.format_exc(), "loaded": here.loaded()}, []
+        send(answers, {"event": "told", "number": message["number"], **body, "arrays": out.put(arrays)})
+
+
+def _listen(inbox: queue.SimpleQueue[Message]) -> None:
+    """Also in the middle of a computation: who cannot be told the answer has ended, and so does this process."""
+    while True:
+        try:
+            inbox.put(receive(sys.stdin.fileno()))
+        except (Gone, OSError, ValueError):
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
