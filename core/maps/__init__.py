@@ -1,1 +1,1 @@
-"""Maps of a data set: what lies where, and what a person picks on them."""
+"""Maps of a collection: items drawn so that those with similar vectors lie close, and how far to trust that."""

@@ -1,0 +1,96 @@
+"""Saved maps: drawn once, drawn again when something changed, gone with their collection."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.cli import main
+from core.errors import StoreError
+from core.maps.draw import MapOptions
+from core.maps.saved import load_map, saved_maps
+from core.pipeline.map import draw_map, seeds_agree
+from core.settings import Settings
+from core.store import About, delete, open_collection
+from tests.stored import TOY, item, sha, vector
+
+ITEMS = 24
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(home=tmp_path)
+    filled(settings, range(ITEMS))
+    return settings
+
+
+def filled(settings: Settings, numbers: range) -> None:
+    with open_collection(settings.collections, "one", create=About("audio"), write=True) as writer:
+        writer.add_vectors(TOY, [sha(n) for n in numbers], np.stack([vector(n) for n in numbers]))
+        writer.add([item(n, name=f"a\\n\n{n}") for n in numbers])
+
+
+def test_a_map_is_drawn_once(settings: Settings) -> None:
+    first = draw_map("one", settings)
+    again = draw_map("one", settings)
+    assert first.created == again.created
+    assert np.array_equal(first.points, again.points)
+    assert first.ids == again.ids == tuple(f"a\\n\n{n}" for n in range(ITEMS))
+    for name in ("key", "options", "backbone", "method", "trust", "seconds", "notes"):
+        assert getattr(again, name) == getattr(first, name), name
+
+
+def test_a_changed_collection_and_changed_options_are_drawn_anew(settings: Settings) -> None:
+    first = draw_map("one", settings)
+    for options in (MapOptions(seed=1), MapOptions(neighbours=5), MapOptions(min_dist=0.5)):
+        assert draw_map("one", settings, options).key != first.key
+    filled(settings, range(ITEMS, ITEMS + 1))
+    assert len(draw_map("one", settings).ids) == ITEMS + 1
+    assert len(saved_maps(settings, "one")) == 5
+    assert saved_maps(settings, "one")[0].ids[-1] == f"a\\n\n{ITEMS}"
+
+
+def test_a_damaged_map_is_drawn_again(settings: Settings) -> None:
+    first = draw_map("one", settings)
+    (file,) = settings.collections.glob("one/maps/*/map.safetensors")
+    raw = bytearray(file.read_bytes())
+    raw[-1] ^= 0xFF
+    file.write_bytes(raw)
+    assert load_map(settings, "one", first.key) is None
+    assert np.array_equal(draw_map("one", settings).points, first.points)
+    assert load_map(settings, "one", first.key) is not None
+
+
+def test_seeds_are_compared_on_two_maps_of_the_same_items(settings: Settings) -> None:
+    drawn = draw_map("one", settings)
+    assert seeds_agree("one", settings, drawn, drawn.options.seed, lambda *_: None) == 1.0
+    assert 0.0 <= (seeds_agree("one", settings, drawn, 5, lambda *_: None) or 0.0) <= 1.0
+    assert len(saved_maps(settings, "one")) == 2
+
+
+def test_maps_go_with_their_collection(settings: Settings) -> None:
+    draw_map("one", settings)
+    delete(settings.collections, "one")
+    assert saved_maps(settings, "one") == ()
+
+
+def test_a_collection_without_vectors_says_what_to_do(settings: Settings) -> None:
+    with open_collection(settings.collections, "bare", create=About("audio"), write=True) as writer:
+        writer.add([item(0)])
+    with pytest.raises(StoreError, match="--model"):
+        draw_map("bare", settings)
+
+
+def test_the_command_prints_one_document(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PENUMBRA_HOME", str(settings.home))
+    assert main(["map", "one", "--seed", "3", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["items"], told["options"]["seed"], told["seeds_agree"]) == (ITEMS, 3, None)
+    assert [point["id"] for point in told["points"]] == [f"a\\n\n{n}" for n in range(ITEMS)]
+    assert main(["map", "absent"]) == 2
+    assert main(["map", "one", "--neighbours", "1"]) == 2
