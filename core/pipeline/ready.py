@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy as copy_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,9 +155,25 @@ def start_of(plan: Plan, settings: Settings, begins: Card | None = None) -> Star
             f"{plan.start} is a {begins.backbone}, and the backbone was given as {plan.backbone}; give the same one.",
             code="weights",
         )
+    if begins is not None and (other := _heard_otherwise(begins.start.config, config)):
+        raise UserFacingError(
+            f"{plan.start} learned from sounds or pictures that came to it in another way (network.{other}); give the "
+            "backbone's settings as they were when it was trained.",
+            code="weights",
+        )
     keeps = "posteriors" if plan.method == "flipout" and _is_random(plan, begins) else "means"
     mark = mark_of(find(plan.start, settings))
     return Start(plan.backbone, config, "model", mark, plan.start, keeps, seed=plan.seed, head=plan.head)
+
+
+def _heard_otherwise(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first setting that decides what a network's numbers mean, and differs; weights do not tell."""
+    for name in ("kind", "rate", "mel"):
+        if one.get(name, other.get(name)) != other.get(name, one.get(name)):
+            return name
+    if one.get("heard", {}).get("mel") != other.get("heard", {}).get("mel") and one.get("kind") == "audio":
+        return "heard.mel"
+    return None
 
 
 def _sides(found: Ready) -> dict[str, Examples]:

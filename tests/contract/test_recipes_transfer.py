@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.checkpoints.answering import answers
 from core.checkpoints.saved import load_model
+from core.errors import UserFacingError
 from core.layers.flipout import FlipoutLayer
 from core.methods._held import held_by
 from core.pipeline.keep import keep
@@ -129,3 +130,13 @@ def test_det_flip_below_which_all_was_fine_tuned_is_one_model_that_needs_no_othe
     clips = trained.ready.prepared.examples
     of_sounds, of_features = answers(model, clips, draws=3), answers(trained.model, clips, draws=3)
     np.testing.assert_allclose(of_sounds.probs, of_features.probs, atol=2e-3)
+
+
+def test_a_network_that_heard_in_another_way_is_no_beginning(world: World) -> None:
+    """Its weights would fit, and mean something else."""
+    for change in ("network.mel.hop=320", "network.mel.f_max=8000"):
+        with pytest.raises(UserFacingError, match=r"came to it in another way \(network\.mel\)") as caught:
+            world.train("vi-pann-transfer", "no", *NET, change)
+        assert caught.value.code == "weights"
+    with pytest.raises(UserFacingError, match="scenes-deterministic is a convnet, and the backbone was given as panns"):
+        world.train("vi-pann-transfer", "no", "backbone=panns")
