@@ -48,7 +48,7 @@ class Facts:
     epistemic: float | None = None
     novelty: float | None = None
     score: float | None = None
-    set_size: int | None = None  # classes in the prediction set: how many are named, and no doubt by itself
+    set_size: int | None = None  # classes of the prediction set that are not improbable: how many are named, at most
     notes: tuple[Note, ...] = ()
 
 

@@ -17,6 +17,7 @@ from core.posthoc import conformal
 from core.verdict import Facts, Verdict, verdict
 
 _PRESENT = 0.5  # probability from which one of several labels counts as there
+_LIKELY = 0.1  # a class of the prediction set below this is not worth a place in a sentence
 _TINY = 1e-12
 
 
@@ -62,7 +63,7 @@ class Judge:
             return [None] * len(means)
         answer = Predictive(torch.from_numpy(means)[None], self.model.card.task)
         sets = conformal.predict_sets(self.thresholds, answer, at_least_one=True)
-        return [int(size) for size in sets.sum(axis=1)]
+        return [int(size) for size in (sets & (means >= _LIKELY)).sum(axis=1)]
 
     def _one(self, mean: np.ndarray, doubts: Mapping[str, float], draws: int, size: int | None) -> Verdict:
         card, places = self.model.card, percentiles_of(self.model, doubts, draws)

@@ -162,6 +162,28 @@ def said_of(
     return answers(model, asked, draws=draws, seed=seed, keep=len(keys) if keep else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Two models on one file."""
+
+    shared: tuple[str, ...]  # classes that both know, in the order of the first
+    agree: bool | None  # on the most probable class; None where one's answer is no class of the other
+    more_doubtful: str | None  # the model that is further up among its own held-out items; None: not known, or alike
+
+
+def beside(first: Inspected, second: Inspected) -> Beside:
+    """Doubts of two models are compared by their percentiles: each by what is usual for it."""
+    if first.sha256 != second.sha256:
+        raise ValueError("two models are compared on one file")
+    shared = tuple(name for name in first.classes if name in second.classes)
+    tops = [found.predictions[0].label for found in (first, second)]
+    places = [found.percentiles.get("total") for found in (first, second)]
+    more = None
+    if places[0] is not None and places[1] is not None and places[0] != places[1]:
+        more = first.model if places[0] > places[1] else second.model
+    return Beside(shared, tops[0] == tops[1] if all(top in shared for top in tops) else None, more)
+
+
 def ternary(found: Inspected) -> tuple[tuple[str, ...], np.ndarray] | None:
     """The three most probable classes and (draws, 3) shares of each draw among them; None with fewer classes."""
     if len(found.classes) < 3:

@@ -21,7 +21,17 @@ from core.contracts import Dataset, Scope
 from core.errors import UserFacingError
 from core.media.door import open_media
 from core.pipeline import _neighbours
-from core.pipeline.inspect import Inspected, Inspector, document, inspect, inspect_bytes, inspector_of, ternary
+from core.pipeline.inspect import (
+    Beside,
+    Inspected,
+    Inspector,
+    beside,
+    document,
+    inspect,
+    inspect_bytes,
+    inspector_of,
+    ternary,
+)
 from core.pipeline.scored import asking_of, index_with
 from core.settings import Settings
 from core.store import About, open_collection
@@ -198,6 +208,19 @@ def test_a_model_that_came_alone_is_never_trusted(here: Settings) -> None:
     assert found.prediction_set is None
     assert found.neighbours is None
     assert found.percentiles == {}
+
+
+def test_two_models_are_compared_by_what_is_usual_for_each(here: Settings, dropout: Inspector) -> None:
+    first = inspect_bytes(png(here), dropout)
+    label = first.predictions[0].label
+    other = replace(first, model="other", percentiles={"total": first.percentiles["total"] + 1})
+    assert beside(first, other) == Beside(first.classes, True, "other")
+    turned = replace(other, predictions=(first.predictions[1], first.predictions[0], *first.predictions[2:]))
+    assert beside(turned, first) == Beside(first.classes, False, "other")
+    narrow = replace(other, classes=tuple(name for name in first.classes if name != label), percentiles={})
+    assert beside(first, narrow) == Beside(narrow.classes, None, None)
+    with pytest.raises(ValueError, match="one file"):
+        beside(first, replace(other, sha256="ab" * 32))
 
 
 def test_the_three_shares_of_each_draw_add_up(here: Settings, dropout: Inspector) -> None:
