@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ class FailingComputing(Computing):
         super().__init__(settings, limits)
         self.faults = Faults(settings)
 
-    def said(self, kept: Kept, items: Items, message: dict[str, Any], size: Size) -> Answers:
+    def said(self, kept: Kept, items: Items, message: dict[str, Any], size: Size, alive: Callable[[], None]) -> Answers:
         faults, asked = self.faults, {key for ask in message["asks"] for key in ask["sha256s"]}
         with (faults.folder / "passes").open("a") as log:
             log.write(f"{len(items)}.{size.rows}\n")
@@ -43,7 +44,7 @@ class FailingComputing(Computing):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         if size.rows > most["most-rows"]:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        return super().said(kept, items, message, size)
+        return super().said(kept, items, message, size, alive)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ draw s is answered by member s mod M, so any number of draws uses them as evenly
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from core.methods._contract import FitContext, probabilities
 ROWS = 256  # (draw, item) pairs in one pass of a network
 HEAD_ROWS = 4096  # the same for a head, whose rows are short vectors
 GROUP = 5  # draws that share one sample of Flipout's weight noise
-_AT_MOST: ContextVar[int | None] = ContextVar("rows at most", default=None)
+_PASSES: ContextVar[tuple[int | None, Callable[[], None] | None]] = ContextVar("passes", default=(None, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,21 @@ def fold_of(
 ) -> Fold:
     """Members of one scope: heads, or whole networks."""
     rows = rows or (HEAD_ROWS if scope == "head" else ROWS)
-    rows = min(rows, _AT_MOST.get() or rows)
+    rows = min(rows, _PASSES.get()[0] or rows)
     return Fold(tuple(chain_of(scope, member) for member in members), context, rows, group)
 
 
 @contextmanager
-def at_most(rows: int | None) -> Iterator[None]:
-    """Smaller passes for what answers in this block, in this thread: its device had no memory for larger ones."""
-    token = _AT_MOST.set(rows)
+def passes(rows: int | None = None, on_pass: Callable[[], None] | None = None) -> Iterator[None]:
+    """For what answers in this block, in this thread: at most so many rows at once, and a call after each pass.
+
+    A device without memory for more needs the first; who must know that it goes on is told by the second.
+    """
+    token = _PASSES.set((rows, on_pass))
     try:
         yield
     finally:
-        _AT_MOST.reset(token)
+        _PASSES.reset(token)
 
 
 def chain_of(scope: Scope, member: nn.Module) -> Chain:
@@ -141,6 +144,8 @@ def _answers(fold: Fold, inputs: Tensor, keys: Tensor, draws: int, seed: int) ->
                 folded = hidden.repeat(len(some), *[1] * (hidden.dim() - 1))
                 logits = _through(chain.random, folded, NoiseContext.fold(seed, some, keys, group))
             answers = probabilities(logits, fold.context.task).unflatten(0, (-1, count))
+            if (on_pass := _PASSES.get()[1]) is not None:
+                on_pass()
             yield some, answers.expand(len(some), -1, -1)
 
 

@@ -16,7 +16,7 @@ from core.contracts import Media, Receipt
 from core.device import choose
 from core.errors import UserFacingError
 from core.layers import keys_of
-from core.methods._folding import ROWS, at_most
+from core.methods._folding import ROWS, passes
 from core.runner._contract import Limits
 from core.runner._models import Kept, Models, release
 from core.runner._telling import alone, arrays_of, facts_of
@@ -144,14 +144,20 @@ class Computing:
         for places in by_shape.values():
             rest = places
             while rest:
-                done = self._as_many_as_fit(kept, message, rest, inputs, keys)
+                done = self._as_many_as_fit(kept, message, rest, inputs, keys, alive)
                 said |= done
                 rest = rest[len(done) :]
                 alive()
         return [said[place] for place in range(len(inputs))]
 
     def _as_many_as_fit(
-        self, kept: Kept, message: Message, places: list[int], inputs: list[Tensor], keys: list[str]
+        self,
+        kept: Kept,
+        message: Message,
+        places: list[int],
+        inputs: list[Tensor],
+        keys: list[str],
+        alive: Callable[[], None],
     ) -> dict[int, Answers]:
         """Answers to the first of some items: half as many, each time that memory runs out."""
         name = (kept.model.name, kept.device)
@@ -164,7 +170,7 @@ class Computing:
                 tuple(str(place) for place in some),
             )
             try:
-                said = self.guarded(lambda items=items, size=size: self.said(kept, items, message, size))
+                said = self.guarded(lambda items=items, size=size: self.said(kept, items, message, size, alive))
             except MemoryError:
                 if size == Size(1, 1):
                     raise UserFacingError(
@@ -178,9 +184,9 @@ class Computing:
                 continue
             return {place: alone(said, row) for row, place in enumerate(some)}
 
-    def said(self, kept: Kept, items: Items, message: Message, size: Size) -> Answers:
-        """One pass. Tests put failures here."""
-        with at_most(size.rows):
+    def said(self, kept: Kept, items: Items, message: Message, size: Size, alive: Callable[[], None]) -> Answers:
+        """Answers to items that go together. Tests put failures here."""
+        with passes(size.rows, alive):
             return answers(
                 kept.model,
                 items,

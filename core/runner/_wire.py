@@ -57,7 +57,7 @@ class Shared:
         with mmap.mmap(self.handle, max(end, 1)) as block:
             for array, spec in zip(arrays, specs, strict=True):
                 octets = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-                block[spec["at"] : spec["at"] + array.nbytes] = memoryview(octets)  # type: ignore[assignment]
+                block[spec["at"] : spec["at"] + array.nbytes] = octets.data
         return specs
 
     def take(self, specs: Specs) -> list[np.ndarray]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +15,11 @@ from core.contracts import Dataset, Media, Receipt
 from core.errors import UserFacingError
 from core.layers import keys_of
 from core.methods import mc_dropout
+from core.methods._folding import ROWS
 from core.metrics.uncertainty import decompose
 from core.runner import Limits, Loaded, Request, Runner
+from core.runner._asking import message_of
+from core.runner._computing import Computing
 from core.runner._runner import first_draws
 from core.settings import Settings
 from tests.running import FAILING, Faults, media_of, same, until
@@ -277,7 +279,10 @@ def test_a_model_trained_again_answers_anew(
     assert np.abs(before.mean - after.mean).max() > 1e-4
 
 
-@pytest.mark.parametrize("wrong", [{}, {"inputs": np.zeros((0, 3))}, {"inputs": np.zeros((2, 3)), "sha256s": ("ab",)}])
-def test_a_request_of_nothing_or_without_keys_is_a_mistake(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"items? need|at least one item"):
-        Request(HEAD, **wrong)
+def test_a_long_answer_gives_signs_of_life_with_every_pass(here: Settings, media: tuple[Media, ...]) -> None:
+    signs: list[int] = []
+    request = Request(NETWORK, media=media, draws=100)
+    message, arrays = message_of([request])
+    told, _ = Computing(here, Limits()).told(message, arrays, lambda: signs.append(1))
+    assert len(told["answers"]) == 1
+    assert len(signs) >= len(media) * 100 / ROWS
