@@ -8,8 +8,9 @@ answers is tied to the points it saw, so an answer about other points is none; w
 from __future__ import annotations
 
 import hashlib
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
+from streamlit.components import v2 as components
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
@@ -85,22 +87,33 @@ def show(
     use a fragment). ``alt``: what a person who does not see the chart is told; ``name``: of downloaded pictures.
     """
     stamp = stamp_of(figure) if select or hover else "unselected"
-    counts = tuple(0 if trace["x"] is None else len(trace["x"]) for trace in figure.data) if select or hover else ()
+    counts = tuple(len(_places(trace)[0]) for trace in figure.data) if select or hover else ()
     kept = _state(key)
     point = None if handle is None else {**_plain(handle), "echo": _number(kept.get("dragged"))}
-    data = {"figure": figure.to_json(), "stamp": stamp, "select": select, "hover": hover, "alt": alt, "name": name}
+    data = {"figure": _text_of(figure), "stamp": stamp, "select": select, "hover": hover, "alt": alt, "name": name}
     callbacks = _callbacks(key, stamp, counts, handle, told or Told())
     _serve()
     _component()(key=key, data={**data, "handle": point}, height="content", **callbacks)
     return _read(_state(key), stamp, counts, handle)
 
 
+def _places(trace: Any) -> tuple[Sequence[float], Sequence[float]]:
+    return tuple(() if trace[axis] is None else trace[axis] for axis in ("x", "y"))  # type: ignore[return-value]
+
+
+def _text_of(figure: Figure) -> str:
+    """Plotly's own ``to_json`` makes each slash of base64 six letters, which is a sixth of a message."""
+    from plotly.utils import PlotlyJSONEncoder
+
+    return json.dumps(figure.to_dict(), cls=PlotlyJSONEncoder, separators=(",", ":"))
+
+
 def stamp_of(figure: Figure) -> str:
     """Which points a figure shows and where: the same after recolouring, another after any move."""
     digest = hashlib.sha256()
     for trace in figure.data:
-        for values in (trace["x"], trace["y"]):
-            array = np.asarray(() if values is None else values)
+        for values in _places(trace):
+            array = np.asarray(values)
             raw = array.tobytes() if array.dtype != object else repr(array.tolist()).encode()
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(raw)
@@ -170,9 +183,9 @@ def _number(said: Any) -> float | None:
 
 
 def _point(said: Any, counts: tuple[int, ...]) -> tuple[int, int] | None:
-    if not isinstance(said, list) or len(said) != 2 or any(_number(part) != part for part in said):
+    if not isinstance(said, list) or len(said) != 2 or any(type(part) is not int for part in said):
         return None
-    trace, index = int(said[0]), int(said[1])
+    trace, index = said
     return (trace, index) if 0 <= trace < len(counts) and 0 <= index < counts[trace] else None
 
 
@@ -206,7 +219,7 @@ _HTML = """<div class="penumbra-plot"><div class="drawing" tabindex="0"></div>
 
 @cache
 def _component() -> Any:
-    return st.components.v2.component(
+    return components.component(
         "penumbra.plot",
         html=_HTML,
         css="plot.css",

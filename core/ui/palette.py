@@ -46,7 +46,13 @@ DARK = Palette(
     refused="#FF8A4C",
     signal="#7FB6DE",
 )
-CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": "hover", "toImageButtonOptions": {"format": "svg"}}
+CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "toImageButtonOptions": {"format": "svg"},
+    "modeBarButtonsToRemove": ["sendChartToCloud"],  # nothing leaves this machine
+    "plotlyServerURL": "",
+}
 
 
 def palette(dark: bool) -> Palette:

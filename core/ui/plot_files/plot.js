@@ -64,30 +64,43 @@ class Chart {
 
   async update({ data, setStateValue }) {
     const before = this.data;
+    if (before && before.stamp !== data.stamp) [this.index, this.cursor.hidden] = [undefined, true];
     Object.assign(this, { data, setStateValue });
     if (before?.figure !== data.figure || before?.select !== data.select) await this.draw();
     this.graph.setAttribute("aria-label", data.alt);
     this.graph.setAttribute("role", data.select ? "application" : "img");
+    const answered = this.told === undefined || data.handle?.echo === this.told; // not about an older place
+    if (data.handle && this.grabbed === undefined && (answered || this.x === undefined)) this.x = data.handle.x;
     this.place();
   }
 
   async draw() {
-    const figure = JSON.parse(this.data.figure);
     this.Plotly = await plotly();
+    const figure = JSON.parse(this.data.figure);
     const touch = matchMedia("(pointer: coarse)").matches; // a finger that scrolls must not draw an outline
     const layout = figure.layout;
     layout.font = { ...layout.font, family: getComputedStyle(this.root).fontFamily };
     layout.uirevision = layout.selectionrevision = this.data.stamp; // recolouring keeps lasso and zoom, other points do not
+    if (this.drawnFor === this.data.stamp) {
+      layout.selections = this.graph.layout.selections;
+      for (const axis of ["xaxis", "yaxis"]) { // a zoom of axes that are tied to each other is lost otherwise
+        const { range, autorange } = this.graph.layout[axis] ?? {};
+        if (this.zoomed && range && !autorange) Object.assign(layout[axis], { range: [...range], autorange: false });
+      }
+      figure.data.forEach((trace, index) => (trace.selectedpoints = this.graph.data[index]?.selectedpoints));
+    } else if (this.drawn) layout.selections = [];
     layout.dragmode ??= touch ? false : this.data.select ? "lasso" : "zoom";
     layout.newselection = { line: { color: layout.font.color, width: 2, dash: "solid" } };
     layout.modebar = { bgcolor: "rgba(0,0,0,0)", ...layout.modebar };
     layout.autosize = true;
     const outline = this.data.select ? [] : ["select2d", "lasso2d"];
+    this.drawnFor = this.data.stamp;
     await this.Plotly.react(this.graph, figure.data, layout, {
       displaylogo: false,
       displayModeBar: touch ? true : "hover",
       scrollZoom: false,
-      modeBarButtonsToRemove: ["toImage", "autoScale2d", ...outline],
+      plotlyServerURL: "", // nothing leaves this machine: no button that uploads the chart
+      modeBarButtonsToRemove: ["toImage", "autoScale2d", "sendChartToCloud", "sendDataToCloud", ...outline],
       modeBarButtonsToAdd: ["png", "svg"].map((format) => ({
         name: format,
         title: `Download ${format.toUpperCase()}`,
@@ -106,6 +119,11 @@ class Chart {
     this.graph.on("plotly_click", ({ points: [point] }) => this.data.select && this.tell("clicked", [point.curveNumber, point.pointNumber]));
     this.graph.on("plotly_hover", ({ points: [point] }) => this.data.hover && this.hovered.put([point.curveNumber, point.pointNumber]));
     this.graph.on("plotly_unhover", () => this.data.hover && this.hovered.put(null));
+    this.graph.on("plotly_relayout", (change) => {
+      const names = Object.keys(change);
+      if (names.some((name) => name.includes("autorange"))) this.zoomed = false;
+      else if (names.some((name) => name.includes("axis.range"))) this.zoomed = true;
+    });
     this.graph.on("plotly_afterplot", () => this.place());
   }
 
@@ -135,8 +153,6 @@ class Chart {
     const wanted = this.data.handle;
     this.handle.hidden = !wanted || !this.drawn;
     if (this.handle.hidden) return;
-    const fresh = this.told === undefined || wanted.echo === null || wanted.echo === this.told; // not an answer to an older place
-    if (this.grabbed === undefined && fresh) this.x = wanted.x;
     const { xaxis, yaxis } = this.graph._fullLayout;
     const left = xaxis._offset + xaxis.l2p(this.x);
     const shown = `${this.x.toFixed(wanted.digits)}${wanted.unit}`;
@@ -217,6 +233,7 @@ class Chart {
       const price = this.index === undefined ? Math.hypot(ahead, aside) : ahead > 1 && aside <= ahead ? ahead + 2 * aside : Infinity;
       if (price < cost) [best, cost] = [index, price];
     }
+    if (best === undefined) return;
     this.index = best;
     const [left, top] = at(best);
     Object.assign(this.cursor.style, { left: `${left}px`, top: `${top}px` });

@@ -46,8 +46,16 @@ def kept_curve() -> None:
     says = f"keep {100 * kept:.0f} %: {100 * np.interp(kept, share, accuracy):.1f} % right"
     handle = plot.Handle(kept, 0.02, 1.0, 0.01, "share kept", says=says)
     told = plot.Told(drag=lambda place: st.session_state.update(kept=place, told=st.session_state.get("told", 0) + 1))
-    titles = {"x_title": "share kept", "y_title": "accuracy of what is kept"}
-    seen = plot.curve(curves, "curve", alt="Accuracy against share kept", dark=dark, handle=handle, told=told, **titles)
+    seen = plot.curve(
+        curves,
+        "curve",
+        x_title="share kept",
+        y_title="accuracy of what is kept",
+        alt="Accuracy against share kept",
+        dark=dark,
+        handle=handle,
+        told=told,
+    )
     st.text(f"kept {kept:.2f} dragged {seen.dragged}")
     if st.button("Keep half"):
         st.session_state.kept = 0.5

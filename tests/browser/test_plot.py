@@ -1,0 +1,209 @@
+"""The charts that answer, in a real Chromium: lasso, click, hover, drag, keyboard, recolour, dark, narrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from core.maps import lasso
+from tests.browser.conftest import free_port, start_server
+
+pytestmark = pytest.mark.browser
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port = free_port()
+    server = start_server(tmp_path_factory.mktemp("home"), port, "tests/browser/apps/plots.py")
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait(timeout=10)
+
+
+def cloud() -> tuple[np.ndarray, np.ndarray]:
+    """The points of the page, made once more."""
+    x, y = np.random.default_rng(0).normal(size=(2, COUNT)).astype(np.float32)
+    x[:3], y[:3] = (-4, 0, 4), (4, -4, 4)
+    return x, y
+
+
+def opened(page: Page, place: str) -> Page:
+    page.goto(place)
+    expect(page.locator(".penumbra-plot .modebar-btn[aria-label]").first).to_be_attached()
+    expect(page.locator(".penumbra-plot .main-svg .xaxislayer-above, .penumbra-plot .gl-canvas")).not_to_have_count(0)
+    expect(page.locator(".penumbra-plot .handle")).to_have_count(3)
+    expect(page.locator(".penumbra-plot .handle:visible")).to_have_count(1)
+    page.wait_for_timeout(500)
+    return page
+
+
+def drawing(page: Page, chart: int) -> Locator:
+    return page.locator(".penumbra-plot .drawing").nth(chart)
+
+
+PIXELS = """(graph, [x, y]) => {
+    const {xaxis, yaxis} = graph._fullLayout, box = graph.getBoundingClientRect();
+    return x.map((_, i) => [box.left + xaxis._offset + xaxis.l2p(x[i]), box.top + yaxis._offset + yaxis.l2p(y[i])]);
+}"""
+
+
+def pixels(page: Page, chart: int, x: list[float], y: list[float]) -> list[list[float]]:
+    drawing(page, chart).scroll_into_view_if_needed()
+    return drawing(page, chart).evaluate(PIXELS, [x, y])
+
+
+def draw(page: Page, chart: int, corners: list[tuple[float, float]]) -> None:
+    x, y = ([corner[axis] for corner in corners] for axis in (0, 1))
+    path = pixels(page, chart, x, y)
+    page.mouse.move(*path[0])
+    page.mouse.down()
+    for spot in path[1:]:
+        page.mouse.move(*spot, steps=6)
+    page.mouse.up()
+
+
+TRIANGLE = [(-1.5, -1.0), (1.5, -1.2), (0.2, 1.6)]
+
+
+def held(page: Page, name: str) -> list[int]:
+    line = page.get_by_text(re.compile(rf"^{name} holds [1-9]"))
+    expect(line).to_be_visible()
+    return [int(part) for part in line.inner_text().partition(":")[2].split()]
+
+
+def test_a_lasso_holds_the_points_inside_it_and_the_other_chart_stays_as_it_was(page: Page, place: str) -> None:
+    opened(page, place)
+    draw(page, 0, TRIANGLE)
+    found = held(page, "one")
+    x, y = cloud()
+    grown, shrunk = ([(a * s, b * s) for a, b in TRIANGLE] for s in (1.08, 0.92))  # the hand misses by some pixels
+    certain = np.flatnonzero(lasso.inside(shrunk, x, y))[:40]
+    possible = set(np.flatnonzero(lasso.inside(grown, x, y)).tolist())
+    assert set(found) <= possible
+    assert len(found) == 40
+    assert set(certain[certain <= max(found)].tolist()) <= set(found)
+    expect(page.get_by_text("two holds 0:")).to_be_visible()
+
+
+def test_recolouring_keeps_lasso_and_zoom_and_moved_points_drop_them(page: Page, place: str) -> None:
+    opened(page, place)
+    draw(page, 0, TRIANGLE)
+    before = held(page, "one")
+    ranges = "graph => [graph._fullLayout.xaxis.range, graph.layout.selections.length]"
+    start = drawing(page, 0).evaluate(ranges)
+    drawing(page, 0).get_by_role("button", name="Zoom in").click()
+    page.wait_for_function(
+        "([graph, start]) => graph._fullLayout.xaxis.range[1] < start",
+        arg=[drawing(page, 0).element_handle(), start[0][1]],
+    )
+    page.wait_for_timeout(500)
+    kept = drawing(page, 0).evaluate(ranges)
+    page.get_by_text("class", exact=True).click()
+    expect(drawing(page, 0)).to_contain_text("rooster")
+    assert drawing(page, 0).evaluate(ranges) == kept
+    assert kept[1] == 1
+    assert held(page, "one") == before
+    page.get_by_text("Mirror").click()
+    expect(page.get_by_text("one holds 0:")).to_be_visible()
+    expect(page.get_by_text("one clicked None hovered None outlines 0")).to_be_visible()
+
+
+def test_a_click_and_the_pointer_answer_with_the_id(page: Page, place: str) -> None:
+    opened(page, place)
+    spot = pixels(page, 1, [4.0], [4.0])[0]
+    page.mouse.move(spot[0] - 3, spot[1])
+    page.mouse.move(*spot, steps=3)
+    expect(page.get_by_text("two clicked None hovered id-2")).to_be_visible()
+    page.mouse.click(*spot)
+    expect(page.get_by_text("two clicked id-2")).to_be_visible()
+    expect(page.get_by_text("one clicked None hovered None")).to_be_visible()
+    page.mouse.move(5, 5)
+    expect(page.get_by_text("two clicked id-2 hovered None")).to_be_visible()
+
+
+def test_escape_lets_go_of_the_lasso_and_arrows_walk_the_points(page: Page, place: str) -> None:
+    opened(page, place)
+    draw(page, 0, TRIANGLE)
+    held(page, "one")
+    drawing(page, 0).focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("one holds 0:")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".cursor").first).to_be_visible()
+    for _ in range(60):  # to the right end; id-2 stands alone above it
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("one clicked id-")).to_be_visible()
+
+
+def test_the_operating_point_is_dragged_and_says_its_value(page: Page, place: str) -> None:
+    opened(page, place)
+    handle = page.get_by_role("slider", name="share kept")
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    assert box is not None
+    target = pixels(page, 2, [0.4], [0.9])[0]
+    box = handle.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 14, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(target[0], target[1], steps=12)
+    page.mouse.up()
+    expect(page.get_by_text("kept 0.40 dragged 0.4", exact=True)).to_be_visible()
+    expect(handle).to_have_attribute("aria-valuenow", "0.4")
+    expect(handle).to_contain_text("keep 40 %: 97.6 % right")
+    page.get_by_role("button", name="Keep half").click()  # set elsewhere: the handle follows
+    expect(handle).to_have_attribute("aria-valuenow", "0.5")
+
+
+def test_arrow_keys_move_the_operating_point(page: Page, place: str) -> None:
+    opened(page, place)
+    handle = page.get_by_role("slider", name="share kept")
+    handle.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("kept 0.78 dragged 0.78")).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(page.get_by_text("kept 0.68 dragged 0.68")).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.get_by_text("kept 1.00 dragged 1")).to_be_visible()
+    assert handle.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+
+
+def test_downloads_are_a_png_and_an_svg_reachable_by_keyboard(page: Page, place: str) -> None:
+    opened(page, place)
+    for kind, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with page.expect_download() as waiting:
+            button = page.locator(".penumbra-plot").nth(2).get_by_role("button", name=f"Download {kind}")
+            button.focus()
+            page.keyboard.press("Enter")
+        assert waiting.value.path().read_bytes().startswith(start)
+        assert waiting.value.suggested_filename == f"curve.{kind.lower()}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_charts_stack_and_fit_and_wear_the_theme(browser: Browser, place: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme, has_touch=True)  # type: ignore[arg-type]
+    page = opened(context.new_page(), place)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    boxes = [drawing(page, chart).bounding_box() for chart in range(3)]
+    assert all(box and box["x"] >= 0 and 320 <= box["width"] <= 390 for box in boxes)
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+    ink = drawing(page, 2).evaluate("graph => graph._fullLayout.font.color")
+    assert ink == {"light": "#1B2430", "dark": "#E6EAF0"}[scheme]
+    context.close()
+
+
+def test_every_chart_says_what_it_shows(page: Page, place: str) -> None:
+    opened(page, place)
+    expect(page.get_by_role("application", name="Map one of 400 points")).to_be_visible()
+    expect(page.get_by_role("button", name="Share chart")).to_have_count(0)  # nothing is uploaded
+    expect(page.get_by_role("img", name="Accuracy against share kept")).to_be_visible()
