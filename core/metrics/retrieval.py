@@ -109,8 +109,8 @@ def safe_retrieval(
     same_length(labels, doubt)
     steps = sorted(set(percents))  # every database holds the smaller ones
     classes = labels if per_class else None
-    entered = sum((~_least_doubtful(doubt, percent, classes) for percent in steps), np.zeros(len(doubt), np.int64))
-    queries = np.stack([_least_doubtful(doubt, percent, None) for percent in percents])
+    entered = sum((~least_doubtful(doubt, percent, classes) for percent in steps), np.zeros(len(doubt), np.int64))
+    queries = np.stack([least_doubtful(doubt, percent, None) for percent in percents])
     places = _neighbours(features, _numbered(groups, len(doubt)), entered, len(steps) + 1)
     chosen = [len(steps), *(steps.index(percent) for percent in percents)]
     right = np.stack([_agreement(labels, places[index]) for index in chosen])
@@ -182,7 +182,7 @@ def _agreement(labels: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
     return np.where(neighbour < 0, np.nan, labels == labels[neighbour])
 
 
-def _least_doubtful(doubt: np.ndarray, percent: int, classes: np.ndarray | None) -> np.ndarray:
+def least_doubtful(doubt: np.ndarray, percent: int, classes: np.ndarray | None) -> np.ndarray:
     """A mask of the ceil(share n) least doubtful items, over all or of every class; ties go to the first."""
     chosen = np.zeros(len(doubt), bool)
     for label in [None] if classes is None else np.unique(classes):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from core.checkpoints.answering import Answers, answers, device_of
 from core.checkpoints.saved import Model, find, load_model, mark_of
+from core.checkpoints.seen import seen_by
 from core.contracts import Dataset, Media, Progress, no_progress
 from core.errors import DataError
 from core.fingerprint import fingerprint, sha256_of
@@ -39,6 +40,7 @@ class Asking:
     mark: str  # of its folder, see core.checkpoints.saved.mark_of
     samples: int | None = None
     seed: int = 0
+    learned: Tensor | None = None  # keys of the items that it was trained on, where its folder says
 
     @property
     def draws(self) -> int:
@@ -53,7 +55,8 @@ class Asking:
 
 def asking_of(name: str, settings: Settings, device: str, samples: int | None = None, seed: int = 0) -> Asking:
     """The model of a name, loaded."""
-    return Asking(load_model(name, settings, device), mark_of(find(name, settings)), samples, seed)
+    model = load_model(name, settings, device)
+    return Asking(model, mark_of(find(name, settings)), samples, seed, seen_by(name, settings))
 
 
 def index_with(
@@ -103,7 +106,7 @@ def embedder_of(asking: Asking) -> Embedder:
     def answer(inputs: Sequence[Any], shas: Sequence[str]) -> Passed:
         found = answers(model, _asked(torch.stack(list(inputs)), shas), draws=asking.draws, seed=asking.seed)
         assert found.features is not None
-        return Passed(found.features, _rows(found, shas, asking))
+        return Passed(found.features, rows_of(found, shas, asking))
 
     if model.card.scope == "network":
         return Embedder(backbone_of(asking), prepare, answer, asking.key)
@@ -128,7 +131,7 @@ def score(
             shas = collection.stored(ids)
             asked = _asked(torch.from_numpy(np.array(vectors.matrix[part])), [shas[id_] for id_ in ids])
             found = answers(asking.model, asked, draws=asking.draws, seed=asking.seed, embedded=True)
-            collection.add_uncertainties(_rows(found, ids, asking))
+            collection.add_uncertainties(rows_of(found, ids, asking))
             collection.flush()
             written += len(ids)
             progress(written, len(rows), "answer")
@@ -146,7 +149,7 @@ def _asked(inputs: Tensor, shas: Sequence[str]) -> Examples:
     return Examples(InMemory(inputs), torch.zeros(len(inputs), dtype=torch.int64), keys, tuple(shas))
 
 
-def _rows(found: Answers, ids: Sequence[str], asking: Asking) -> tuple[UncertaintyRow, ...]:
+def rows_of(found: Answers, ids: Sequence[str], asking: Asking) -> tuple[UncertaintyRow, ...]:
     classes = asking.model.card.classes
     order = np.argsort(-found.probs, axis=1, kind="stable")[:, :_TOP]
     rows = []

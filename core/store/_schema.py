@@ -168,8 +168,9 @@ def _record(row: Row, shape: Shape, classes: Mapping[str, int], number: int) -> 
 
 
 def decoded_uncertainty(record: Mapping[str, Any]) -> UncertaintyRow:
-    top = json.loads(record["top"]) if record["top"] else ()
-    return UncertaintyRow(**{**record, "top": tuple((str(label), float(p)) for label, p in top)})
+    values = dict(record)
+    values["top"] = tuple((str(label), float(p)) for label, p in json.loads(record["top"] or "[]"))
+    return UncertaintyRow(**values)
 
 
 def _item_record(row: ItemRow, classes: Mapping[str, int], number: int) -> dict[str, Any]:
