@@ -90,7 +90,7 @@ def _lines(options: argparse.Namespace, found: Retrieved) -> tuple[str, ...]:
         lines += [
             f"  at a risk of {safety.risk:g}: queries of a doubt up to {safety.threshold:.3g}, and the least doubtful "
             f"{safety.database_percent} % of every class;",
-            f"  {safety.kept:.0%} of {safety.n_calibration:,} unseen items are kept so; on the other half "
+            f"  {safety.kept:.0%} of {safety.n_calibration:,} items are kept so; on the other half "
             f"{_share(safety.checked_wrong)} wrong",
         ]
     if found.refused:

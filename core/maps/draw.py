@@ -92,7 +92,8 @@ def neighbour_graph(points: np.ndarray, options: MapOptions) -> tuple[np.ndarray
         from pynndescent import NNDescent
 
         found = NNDescent(points, metric=options.metric, n_neighbors=k, random_state=options.seed)
-        indices, distances = found.neighbor_graph
+        graph: Any = found.neighbor_graph
+        indices, distances = graph
         return np.asarray(indices, np.int32), np.asarray(distances, np.float32)
     return _exact(points, k, options.metric)
 
