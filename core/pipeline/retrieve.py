@@ -167,7 +167,10 @@ def _safety(
         )
     labels = np.array([shelf.labels[at] for at in rows.tolist()])
     groups = [shelf.groups[at] for at in rows.tolist()]
-    found = calibrate(shelf.matrix[rows], labels, doubt[rows], groups, risk=limits.risk, confidence=limits.confidence)
+    seen = _learned(shelf, rows, learned)
+    found = calibrate(
+        shelf.matrix[rows], labels, doubt[rows], groups, risk=limits.risk, confidence=limits.confidence, seen=seen
+    )
     safe = np.zeros(len(doubt), bool)
     safe[rows] = safe_rows(labels, doubt[rows], found.database_percent)
     return found, safe
