@@ -61,7 +61,11 @@ def test_windows_of_a_long_sound_are_what_the_network_hears(hears: Model) -> Non
 
 
 def test_windows_of_a_short_sound_are_repeated_and_cover_it(hears: Model) -> None:
-    found = along(sound(0.5), hears, draws=3)
+    media = sound(0.5)
+    found = along(media, hears, draws=3)
+    twice = replace(media, samples=np.tile(media.samples[: RATE // 4], 2))
+    alone = inspect(twice, Inspector(hears, None), draws=3)
+    assert found.doubts["total"][0] == pytest.approx(alone.doubts["total"], abs=1e-5)
     assert found.seconds == 0.25
     assert "repeated to 0.5 s" in found.how
     assert found.starts[0] == 0.0
