@@ -31,6 +31,7 @@ _MOST_DRAWN, _DRAWS = 400, 16  # items with draws, and draws of each
 _NEEDED = 0.75  # of the budget, for what every item has
 _MARGIN = 16_384  # header and facts
 _NO_NEIGHBOUR = 2
+_SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 
 Basis = Literal["whole", "density", "own"]
 
@@ -131,7 +132,8 @@ def of_tensors(tensors: Mapping[str, np.ndarray]) -> Heldout:
     task: Task = told["task"]
     probs, truth = tensors["probs"].astype(np.float64), tensors.get("truth")
     if task == "multiclass":
-        probs = probs / probs.sum(axis=1, keepdims=True)  # float16 had rounded them
+        probs = np.maximum(probs, _SMALLEST)  # what float16 rounded to 0 was below it, and has a finite loss
+        probs = probs / probs.sum(axis=1, keepdims=True)
     if truth is not None:
         truth = truth.astype(np.float64)
         truth[truth.sum(axis=1) == 0] = np.nan

@@ -24,7 +24,7 @@ from core.errors import DataError, StoreError
 from core.fingerprint import sha256_of
 from core.media import door
 from core.media.sandbox import Sandbox
-from core.pipeline.index import Embedder, Summary, index
+from core.pipeline.index import Embedder, Passed, Summary, index
 from core.settings import Settings
 from core.store import About, Backbone, Where, Writer, open_collection
 from tests.stored import plain_state
@@ -79,9 +79,13 @@ class Counting:
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []
 
-    def __call__(self, batch: Sequence[Media]) -> np.ndarray:
-        self.calls.append(tuple(media.sha256 for media in batch))
-        return np.array([[media.samples.mean(), len(media.samples)] for media in batch], np.float32)
+    def __call__(self, batch: Sequence[Media], sha256s: Sequence[str]) -> Passed:
+        assert [media.sha256 for media in batch] == list(sha256s)
+        self.calls.append(tuple(sha256s))
+        return Passed(np.array([[media.samples.mean(), len(media.samples)] for media in batch], np.float32))
+
+    def as_embedder(self, backbone: Backbone = MEAN) -> Embedder:
+        return Embedder(backbone, lambda media: media, self)
 
 
 class NoSandbox(Sandbox):
@@ -179,7 +183,7 @@ def test_a_second_run_decodes_nothing_and_a_changed_file_replaces_its_row(tmp_pa
 def test_the_same_bytes_under_two_ids_share_one_vector_and_one_call(tmp_path: Path, sandbox: Sandbox) -> None:
     files: dict[str, bytes | Exception] = {f"c{n}": wav(n // 2) for n in range(8)}
     counting = Counting()
-    indexed(tmp_path, dataset(files), sandbox, chunk=3, embedder=Embedder(MEAN, counting))
+    indexed(tmp_path, dataset(files), sandbox, chunk=3, embedder=counting.as_embedder())
     called = [sha for call in counting.calls for sha in call]
     assert sorted(called) == sorted({sha256_of(wav(n)) for n in range(4)})
     reader = open_collection(tmp_path, "one")
@@ -188,7 +192,7 @@ def test_the_same_bytes_under_two_ids_share_one_vector_and_one_call(tmp_path: Pa
     assert found.ids == tuple(files)
     assert np.array_equal(found.matrix[0::2], found.matrix[1::2])
     assert set(found.matrix[:, 1]) == {400}
-    indexed(tmp_path, dataset(files), NoSandbox(0), embedder=Embedder(MEAN, counting))
+    indexed(tmp_path, dataset(files), NoSandbox(0), embedder=counting.as_embedder())
     assert len([sha for call in counting.calls for sha in call]) == 4, "what has its vector is not embedded again"
 
 
@@ -196,9 +200,9 @@ def test_vectors_of_a_further_model_join_what_is_stored(tmp_path: Path, sandbox:
     files: dict[str, bytes | Exception] = {f"c{n}": wav(n) for n in range(4)}
     indexed(tmp_path, dataset(files), sandbox)
     counting = Counting()
-    summary = indexed(tmp_path, dataset(files), sandbox, embedder=Embedder(MEAN, counting))
+    summary = indexed(tmp_path, dataset(files), sandbox, embedder=counting.as_embedder())
     assert (summary.already, len(counting.calls)) == (4, 1)
-    indexed(tmp_path, dataset(files), sandbox, embedder=Embedder(replace(MEAN, version="2"), counting))
+    indexed(tmp_path, dataset(files), sandbox, embedder=counting.as_embedder(replace(MEAN, version="2")))
     assert len(counting.calls) == 2
     assert open_collection(tmp_path, "one").counts().vectors == 8
 
@@ -248,7 +252,7 @@ def test_a_recording_over_fifteen_minutes_is_stored_as_windows(tmp_path: Path, s
     source = FOLDER.open(path.parent, Settings())
     counting = Counting()
     root = tmp_path / "collections"
-    summary = indexed(root, source, sandbox, window_seconds=50, embedder=Embedder(MEAN, counting), chunk=8)
+    summary = indexed(root, source, sandbox, window_seconds=50, embedder=counting.as_embedder(), chunk=8)
     assert (summary.given, summary.stored, summary.problems) == (22, 22, 0)
     reader = open_collection(root, "one")
     spans = [(start, min(start + 50, 1005)) for start in range(0, 1005, 50)]
@@ -260,7 +264,7 @@ def test_a_recording_over_fifteen_minutes_is_stored_as_windows(tmp_path: Path, s
         assert np.allclose(found[name], wanted, rtol=1e-5)
     assert reader.items(["id"], Where(groups=["night.wav"])).num_rows == 21
     assert all(row.thumbnail for row in reader.fetch(windows))
-    again = indexed(root, source, sandbox, window_seconds=50, embedder=Embedder(MEAN, counting))
+    again = indexed(root, source, sandbox, window_seconds=50, embedder=counting.as_embedder())
     assert again.already == 22
 
 
