@@ -10,9 +10,8 @@ from core.checkpoints.heldout import Heldout
 from core.checkpoints.saved import Model
 from core.errors import StoreError
 from core.pipeline.scored import Asking, backbone_of
+from core.retrieval import nearest
 from core.store import Collection, Where
-
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def of_heldout(features: np.ndarray, model: Model, held: Heldout | None, count: 
             return None
         centre, basis = model.density.centre.float().numpy(), model.density.basis.float().numpy()
         query = (query - centre) @ basis
-    near = nearest(query, held.features, count)
+    near = _near(query, held.features, count)
     totals, classes = held.answers.doubts.get("total"), model.card.classes
     found = []
     for place, cosine in near:
@@ -58,7 +57,7 @@ def of_collection(
             code="no-vectors",
         )
     vectors = collection.vectors(backbone)
-    near = nearest(features.astype(np.float64), vectors.matrix, count)
+    near = _near(features, vectors.matrix, count)
     ids = [vectors.ids[place] for place, _ in near]
     table = collection.items(("id", "label"), Where(ids=ids))
     labels = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
@@ -68,12 +67,9 @@ def of_collection(
     )
 
 
-def nearest(query: np.ndarray, matrix: np.ndarray, count: int) -> list[tuple[int, float]]:
-    """Rows with the largest cosines, ties in their order; a vector of length 0 is like none."""
-    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1) * np.linalg.norm(query)
-    cosines = matrix @ query / np.maximum(lengths, _TINY)
-    order = np.argsort(-cosines, kind="stable")[:count].tolist()
-    return [(row, float(np.clip(cosines[row], -1.0, 1.0))) for row in order]
+def _near(query: np.ndarray, matrix: np.ndarray, count: int) -> list[tuple[int, float]]:
+    found = nearest(query, matrix, count)
+    return list(zip(found.places.tolist(), found.cosines.tolist(), strict=True))
 
 
 def _label(label: np.ndarray, classes: tuple[str, ...]) -> str | None:
