@@ -111,7 +111,7 @@ def test_a_queue_that_lost_its_processes_is_woken_in_order(settings: Settings, l
     """As after a restart of the machine: what ran is lost, what waited waits and is started by who comes next."""
     jobs = [submit(settings, ("steps", f"{ledger}{n}", "3", "0.3"), launch=TINY) for n in range(3)]
     until(lambda: status(jobs[0]).state == "running")
-    for job in jobs:
+    for job in reversed(jobs):  # the last in line first: who waits would start as soon as who ran is gone
         until(lambda job=job: json.loads((job.folder / "run.json").read_text())["keeper"])
         known = json.loads((job.folder / "run.json").read_text())
         for name in ("command", "keeper"):
