@@ -44,6 +44,12 @@ def seed_of(*values: Any) -> int:
     return int(fingerprint(*values)[:16], 16) >> 1
 
 
+def key_of(sha256: str) -> int:
+    """An item's key from the sha256 of its bytes, in hexadecimal: a signed 64-bit number."""
+    word = int(sha256[:16], 16)
+    return word - (1 << 64) if word >> 63 else word
+
+
 def numpy_generator(*values: Any) -> np.random.Generator:
     return np.random.default_rng(seed_of(*values))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from core.checkpoints.answering import Answers
+from core.checkpoints.answers import Answers
 from core.runner import Limits
 from core.runner._child import main
 from core.runner._computing import Computing, Items, Size

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,17 +12,16 @@ import torch
 from torch import Tensor
 
 from core.backbones._network import StagedNetwork
+from core.checkpoints.answers import MEASURES, PARTS, Answers, Kept, kept_rows
 from core.checkpoints.density import distance
 from core.checkpoints.saved import Model
-from core.contracts import Moments, Predictive, Progress, Task, no_progress
+from core.contracts import Moments, Predictive, Progress, no_progress
 from core.errors import DataError
 from core.methods._contract import modules_of
 from core.methods._folding import summary
 from core.metrics.arrays import mean_probs
 from core.metrics.uncertainty import decompose, max_softmax
 
-PARTS = ("total", "aleatoric", "epistemic")
-MEASURES = (*PARTS, "max_softmax", "score", "novelty")  # of doubt, in the order in which they are told
 _BATCH = 64
 
 
@@ -43,34 +42,6 @@ class Asked(Protocol):
     def ids(self) -> tuple[str, ...]: ...
 
     def __len__(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """The draws of some of the items."""
-
-    rows: np.ndarray  # (items,) their places among all
-    answer: Predictive
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """Answers to items, judged without asking which method gave them."""
-
-    ids: tuple[str, ...]
-    task: Task
-    draws: int
-    probs: np.ndarray  # (items, classes) float64, the mean over the draws
-    doubts: Mapping[str, np.ndarray]  # measure -> (items,) float64; those that this model has
-    score_name: str | None = None  # what "score" is called
-    features: np.ndarray | None = None  # (items, dim) float32: what enters the head, without noise
-    moments: Moments | None = None  # None where only the above was stored
-    kept: Kept | None = None
-    right_neighbour: np.ndarray | None = None  # (items,) 1, 0 or NaN, where it was found out before
-    seconds: float | None = None  # an item, without reading it
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 def answers(
@@ -124,11 +95,6 @@ def features_of(model: Model, asked: Asked) -> Tensor:
         inputs = asked.inputs.take(rows, 0)
         parts.append(inputs if model.card.scope == "head" else _embed(model, inputs.to(device_of(model))).cpu())
     return torch.cat(parts).float()
-
-
-def kept_rows(items: int, keep: int) -> np.ndarray:
-    """At most ``keep`` places, spread evenly: sets are often in the order of their classes."""
-    return np.unique(np.linspace(0, items - 1, min(keep, items)).round().astype(np.int64))
 
 
 def joined(parts: Sequence[Answers]) -> Answers:

@@ -10,12 +10,12 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 
-from core.checkpoints.answering import Answers
+from core.checkpoints.answers import Answers
 from core.checkpoints.card import Json
 from core.contracts import Predictive, Task
 from core.errors import UserFacingError
+from core.metrics.arrays import plain
 from core.posthoc import conformal, temperature
 
 COVERAGES = tuple(range(50, 100))  # percent
@@ -73,6 +73,8 @@ def percentile(posthoc: Json, measure: str, values: Any) -> np.ndarray | None:
 
 
 def _temperature(given: Answers, labels: np.ndarray) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    import torch
+
     answer = Predictive(torch.from_numpy(given.probs)[None], given.task)
     if given.draws > 1:
         if given.kept is None:
@@ -93,7 +95,7 @@ def _temperature(given: Answers, labels: np.ndarray) -> tuple[dict[str, Any] | N
 
 def _thresholds(given: Answers, labels: np.ndarray) -> dict[str, Any] | None:
     """For each coverage what split conformal prediction asks for; coverages that need more items are left out."""
-    answer = Predictive(torch.from_numpy(given.probs)[None], given.task)
+    answer = plain(given.probs[None], given.task)
     fitted = []
     for percent in COVERAGES if given.task == "multiclass" else CLASS_COVERAGES:
         try:

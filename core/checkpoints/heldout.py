@@ -7,22 +7,26 @@ a softmax are in float16; doubts are in float32, so that items keep their order.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from core.checkpoints.answering import MEASURES, Answers, Kept, kept_rows
-from core.checkpoints.density import Density
-from core.checkpoints.saved import find
+from core.checkpoints.answers import MEASURES, Answers, Kept, kept_rows
+from core.checkpoints.folders import find
 from core.contracts import Item, Predictive, Task
 from core.errors import UserFacingError
+from core.metrics.arrays import plain
 from core.metrics.retrieval import hits
 from core.settings import Settings
 from core.store import artifacts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.checkpoints.density import Density
 
 PART = "heldout"
 BUDGET = 1_200_000  # bytes of the whole part
@@ -48,6 +52,8 @@ class Heldout:
     of: int  # how many items were held out, of which these are
 
     def tensors(self) -> dict[str, Tensor]:
+        import torch
+
         given = self.answers
         told = {
             "task": given.task,
@@ -72,7 +78,7 @@ class Heldout:
             found |= {"features": _half(self.features), "feature_rows": self.feature_rows.astype(np.int32)}
         if given.kept is not None:
             kept = given.kept
-            found |= {"drawn": _half(kept.answer.probs.numpy()), "drawn_rows": kept.rows.astype(np.int32)}
+            found |= {"drawn": _half(np.asarray(kept.answer.probs)), "drawn_rows": kept.rows.astype(np.int32)}
         if self.truth is not None:
             found["truth"] = _half(np.nan_to_num(self.truth, nan=0.0))
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in found.items()}
@@ -101,7 +107,7 @@ def held_out(
     rows = kept_rows(len(given), int(_NEEDED * BUDGET) // each)
     left = BUDGET - _MARGIN - each * len(rows)
     kept = _fewer_draws(given.kept, rows, left // 3)
-    left -= 0 if kept is None else 2 * kept.answer.probs.numel() + 4 * len(kept.rows)
+    left -= 0 if kept is None else 2 * math.prod(kept.answer.probs.shape) + 4 * len(kept.rows)
     features, feature_rows, basis = _fewer_features(given.features, density, rows, left)
     whole = features if basis == "whole" and len(feature_rows) == len(rows) else None
     answers = Answers(
@@ -141,8 +147,8 @@ def of_tensors(tensors: Mapping[str, np.ndarray]) -> Heldout:
     features = None if features is None else features.astype(np.float32)
     kept = None
     if "drawn" in tensors:
-        drawn = torch.from_numpy(tensors["drawn"].astype(np.float32))
-        kept = Kept(tensors["drawn_rows"].astype(np.int64), Predictive(drawn, task))
+        drawn = plain(tensors["drawn"].astype(np.float32), task)
+        kept = Kept(tensors["drawn_rows"].astype(np.int64), drawn)
     right = tensors.get("right_neighbour")
     answers = Answers(
         ids=tuple(tensors["ids"].tobytes().decode().split("\n")),
@@ -199,7 +205,7 @@ def _fewer_draws(kept: Kept | None, rows: np.ndarray, room: int) -> Kept | None:
     if not len(there):
         return None
     places = np.array([place[row] for row in kept.rows[there].tolist()], np.int64)
-    return Kept(places, Predictive(probs[:, torch.from_numpy(there)], kept.answer.task))
+    return Kept(places, Predictive(probs[:, there], kept.answer.task))
 
 
 def _fewer_features(

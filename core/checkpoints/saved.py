@@ -18,9 +18,10 @@ from core.backbones._network import StagedNetwork
 from core.checkpoints._beginnings import plain_network, regrown, still_random
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
+from core.checkpoints.folders import find, mark_of, places, read_card  # noqa: F401
 from core.configs import from_json
-from core.errors import StoreError, UserFacingError
-from core.fingerprint import fingerprint, torch_generator
+from core.errors import StoreError
+from core.fingerprint import torch_generator
 from core.methods._contract import FitContext, Method, frozen
 from core.methods._held import Held, held_by, moved, restored
 from core.settings import Settings
@@ -47,25 +48,6 @@ class Model:
         return self.card.name
 
 
-def find(name: str, settings: Settings) -> Path:
-    """The folder of a model: the user's own before the shipped one."""
-    for folder in (settings.models / name, settings.checkpoints / name):
-        if (folder / artifacts.CARD).is_file():
-            return folder
-    known = sorted({card.parent.name for place in places(settings) for card in place.glob("*/card.json")})
-    raise UserFacingError(
-        f"There is no model called {name[:60]!r}; "
-        + (f"known: {', '.join(known[:20])}." if known else "train one first, or import one."),
-        code="unknown-model",
-    )
-
-
-def mark_of(folder: Path) -> str:
-    """What tells a model from another one that was kept under its name: its weights."""
-    files = artifacts.load(folder).files
-    return fingerprint(*[files[part][1] for part in ("model", "network") if part in files])
-
-
 def _found(start: Start, settings: Settings) -> Path:
     """The folder of the model that a start means, and no other one of its name."""
     assert start.model is not None
@@ -81,18 +63,9 @@ def _found(start: Start, settings: Settings) -> Path:
     )
 
 
-def places(settings: Settings) -> tuple[Path, Path]:
-    """Where models are: the user's own, and those that came with the app."""
-    return settings.models, settings.checkpoints
-
-
 def load_model(name: str, settings: Settings, device: str = "cpu") -> Model:
     """Frozen, in eval, on the device; the same folder gives the same answers bit for bit."""
     return _load(find(name, settings), settings, device, 0)
-
-
-def read_card(name: str, settings: Settings) -> Card:
-    return card_of(artifacts.load(find(name, settings)).card, name)
 
 
 def _load(folder: Path, settings: Settings, device: str, depth: int) -> Model:

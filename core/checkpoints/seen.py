@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from core.checkpoints.folders import find
 from core.errors import UserFacingError
 from core.settings import Settings
 from core.store import artifacts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PART = "seen"
 
 
 def tensors(*keys: Tensor) -> dict[str, Tensor]:
-    """The part of a model's folder; ``keys`` are the items' (core.layers.key_of), of training and validation."""
+    """The part of a model's folder; ``keys`` are the items' (core.fingerprint.key_of), of training and validation."""
+    import torch
+
     return {"keys": torch.cat(keys).unique()}
 
 
-def seen_by(name: str, settings: Settings) -> Tensor | None:
-    """None where the model is not in a folder, or its folder does not say."""
-    from core.checkpoints.saved import find
-
+def seen_by(name: str, settings: Settings) -> np.ndarray | None:
+    """Their keys. None where the model is not in a folder, or its folder does not say."""
     try:
         artifact = artifacts.load(find(name, settings))
     except UserFacingError:
         return None
-    return torch.from_numpy(artifact.tensors(PART)["keys"]) if PART in artifact.files else None
+    return artifact.tensors(PART)["keys"] if PART in artifact.files else None

@@ -30,7 +30,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     _refuse_odd(options)
-    from core.checkpoints.saved import find
+    from core.checkpoints.folders import find
     from core.device import choose
     from core.pipeline.compare import compare
     from core.pipeline.evaluate import Wanted

@@ -31,7 +31,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if not 0 < options.coverage < 1:
         raise UserFacingError(f"A coverage of {options.coverage:g} was asked for; it must lie between 0 and 1.")
-    from core.checkpoints.saved import find
+    from core.checkpoints.folders import find
     from core.device import choose
     from core.pipeline.inspect import document, inspect_bytes, inspector_of
     from core.store import open_collection

@@ -29,7 +29,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     _refuse_odd(options)
-    from core.checkpoints.saved import find, load_model
+    from core.checkpoints.folders import find
+    from core.checkpoints.saved import load_model
     from core.device import choose
     from core.pipeline.knobs import knobs
 

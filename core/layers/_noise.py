@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from core.fingerprint import seed_of
+from core.fingerprint import key_of, seed_of
 
 _GOLDEN = 0x9E3779B97F4A7C15  # the increment of SplitMix64: odd, bits of the golden ratio
 _STEPS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))  # (shift, multiplier) of its finaliser
@@ -109,11 +109,6 @@ def noise(context: NoiseContext | None) -> Iterator[None]:
 def current() -> NoiseContext | None:
     """The noise of this call; None: be deterministic."""
     return _CURRENT.get()
-
-
-def key_of(sha256: str) -> int:
-    """An item's key from the sha256 of its bytes, in hexadecimal."""
-    return _signed(int(sha256[:16], 16))
 
 
 def keys_of(hashes: Sequence[str], device: torch.device | str = "cpu") -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.contracts import Moments, Predictive
+from core.contracts import Moments, Predictive, Task
 from core.metrics.figure import Undefined
 
 
@@ -15,6 +15,12 @@ def float64(values: Any) -> np.ndarray:
     if hasattr(values, "detach"):
         values = values.detach().cpu().double().numpy()  # double first: numpy does not know bfloat16
     return np.asarray(values, dtype=np.float64)
+
+
+def plain(probs: np.ndarray, task: Task) -> Predictive:
+    """An answer of plain numbers (draws, items, classes), for the measures: they need no tensor."""
+    numbers: Any = probs
+    return Predictive(numbers, task)
 
 
 def mean_probs(answer: Predictive | Moments) -> np.ndarray:

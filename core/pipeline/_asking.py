@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.checkpoints import seen
-from core.checkpoints.answering import Answers, answers
+from core.checkpoints.answering import answers
+from core.checkpoints.answers import Answers
 from core.checkpoints.saved import Model
 from core.contracts import Dataset, Item, Progress
 from core.errors import DataError
@@ -64,7 +65,7 @@ def asked_of(
     examples, notes = prepared.examples.part(rows), ()
     learned = seen.seen_by(model.name, settings)
     if learned is not None and not own:
-        copies = np.isin(examples.keys.numpy(), learned.numpy())
+        copies = np.isin(examples.keys.numpy(), learned)
         stay, notes = refuse_seen(card, dataset, copies)
         items = tuple(items[row] for row in stay.tolist())
         examples = prepared.examples.part(rows[stay])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.checkpoints.answering import MEASURES, Answers
+from core.checkpoints.answers import MEASURES, Answers
 from core.contracts import Task
 from core.errors import UserFacingError
 from core.fingerprint import numpy_generator

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.checkpoints.directions import Directions
 from core.checkpoints.heldout import Heldout
-from core.checkpoints.saved import Model
 from core.errors import StoreError
-from core.pipeline.scored import Asking, backbone_of
 from core.retrieval import nearest
-from core.store import Collection, Where
+from core.store import Backbone, Collection, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,9 @@ class Neighbour:
     total: float | None  # its own doubt, in nats
 
 
-def of_heldout(features: np.ndarray, model: Model, held: Heldout | None, count: int) -> tuple[Neighbour, ...] | None:
+def of_heldout(
+    features: np.ndarray, held: Heldout | None, directions: Directions | None, classes: tuple[str, ...], count: int
+) -> tuple[Neighbour, ...] | None:
     """None where too little was stored to compare.
 
     Wide features were stored along the directions of the density; cosines are then taken there, about its centre.
@@ -31,12 +32,11 @@ def of_heldout(features: np.ndarray, model: Model, held: Heldout | None, count: 
         return None
     query = features.astype(np.float64)
     if held.basis == "density":
-        if model.density is None:
+        if directions is None:
             return None
-        centre, basis = model.density.centre.float().numpy(), model.density.basis.float().numpy()
-        query = (query - centre) @ basis
+        query = directions.along(query)
     near = _near(query, held.features, count)
-    totals, classes = held.answers.doubts.get("total"), model.card.classes
+    totals = held.answers.doubts.get("total")
     found = []
     for place, cosine in near:
         row = int(held.feature_rows[place])
@@ -46,14 +46,14 @@ def of_heldout(features: np.ndarray, model: Model, held: Heldout | None, count: 
 
 
 def of_collection(
-    features: np.ndarray, model: Model, mark: str, collection: Collection, count: int
+    features: np.ndarray, name: str, mark: str, read: Backbone | None, collection: Collection, count: int
 ) -> tuple[Neighbour, ...]:
-    """Among the vectors of this model's network; doubts are those that this model had when it was indexed."""
-    own = [row for row in collection.models() if (row.name, row.mark) == (model.name, mark)]
-    backbone = own[0].vectors if own else backbone_of(Asking(model, mark))
-    if backbone not in collection.backbones:
+    """Among the vectors of this model's network, ``read``; doubts are those that it had when it was indexed."""
+    own = [row for row in collection.models() if (row.name, row.mark) == (name, mark)]
+    backbone = own[0].vectors if own else read
+    if backbone is None or backbone not in collection.backbones:
         raise StoreError(
-            f"The collection {collection.name!r} has no vectors of {model.name}; index it with that model.",
+            f"The collection {collection.name!r} has no vectors of {name}; index it with that model.",
             code="no-vectors",
         )
     vectors = collection.vectors(backbone)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from core.checkpoints import calibrated
-from core.checkpoints.saved import Model
+from core.checkpoints.card import Card
 from core.contracts import Note, Predictive, Uncertainty
-from core.metrics.arrays import float64
+from core.metrics.arrays import float64, plain
 from core.metrics.uncertainty import bernoulli, running, shannon
 from core.posthoc import conformal
 from core.verdict import Facts, Verdict, verdict
@@ -34,7 +33,7 @@ class Enough:
 class Judge:
     """Verdicts of one file from mean probabilities over more or fewer of its draws."""
 
-    model: Model
+    card: Card
     notes: tuple[Note, ...]
     thresholds: conformal.Conformal | None
     doubts: Mapping[str, float]  # of all draws; novelty and score do not hang on their number
@@ -59,19 +58,19 @@ class Judge:
         return Enough(steps.draws, steps.parts, other[-1] + 2 if other else 1)
 
     def _sizes(self, means: np.ndarray) -> list[int | None]:
-        if self.thresholds is None or self.model.card.task == "multilabel":
+        if self.thresholds is None or self.card.task == "multilabel":
             return [None] * len(means)
-        answer = Predictive(torch.from_numpy(means)[None], self.model.card.task)
+        answer = plain(means[None], self.card.task)
         sets = conformal.predict_sets(self.thresholds, answer, at_least_one=True)
         return [int(size) for size in (sets & (means >= _LIKELY)).sum(axis=1)]
 
     def _one(self, mean: np.ndarray, doubts: Mapping[str, float], draws: int, size: int | None) -> Verdict:
-        card, places = self.model.card, percentiles_of(self.model, doubts, draws)
+        card, places = self.card, percentiles_of(self.card, doubts, draws)
         facts = Facts(
             kind=card.kind,
             task=card.task,
             scope=card.scope,
-            labels=_labels(mean, self.model),
+            labels=_labels(mean, card),
             top=float(mean.max()),
             draws=draws,
             aleatoric_share=min(1.0, float(doubts["aleatoric"]) / max(float(doubts["total"]), _TINY)),
@@ -86,21 +85,21 @@ class Judge:
         return verdict(facts)
 
 
-def percentiles_of(model: Model, doubts: Mapping[str, float], draws: int) -> dict[str, float]:
+def percentiles_of(card: Card, doubts: Mapping[str, float], draws: int) -> dict[str, float]:
     """Places among the calibration items. Of a point estimate the epistemic part is rounding and has none."""
     found = {}
     for name, value in doubts.items():
-        place = calibrated.percentile(model.card.posthoc, name, value)
+        place = calibrated.percentile(card.posthoc, name, value)
         if place is not None and (draws > 1 or name != "epistemic"):
             found[name] = float(place)
     return found
 
 
-def _labels(mean: np.ndarray, model: Model) -> tuple[str, ...]:
+def _labels(mean: np.ndarray, card: Card) -> tuple[str, ...]:
     """Most probable first; of several labels those that are there."""
     order = np.argsort(-mean, kind="stable").tolist()
-    several = model.card.task == "multilabel"
-    return tuple(model.card.classes[c] for c in order if not several or mean[c] >= _PRESENT)
+    several = card.task == "multilabel"
+    return tuple(card.classes[c] for c in order if not several or mean[c] >= _PRESENT)
 
 
 def _mean_bernoulli(probs: np.ndarray) -> np.ndarray:

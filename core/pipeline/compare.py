@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from core.checkpoints import heldout
-from core.checkpoints.answering import Answers, some
+from core.checkpoints.answering import some
+from core.checkpoints.answers import Answers
 from core.checkpoints.card import Card, card_of
-from core.checkpoints.saved import Model, find, load_model
+from core.checkpoints.folders import find
+from core.checkpoints.saved import Model, load_model
 from core.contracts import Dataset, Progress, no_progress
 from core.errors import DataError
 from core.fingerprint import numpy_generator

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core import registry
 from core.checkpoints.card import Card, card_of
-from core.checkpoints.saved import places
+from core.checkpoints.folders import places
 from core.configs import to_json
 from core.contracts import Progress, no_progress
 from core.data._fingerprint import dataset_fingerprint

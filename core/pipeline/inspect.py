@@ -15,9 +15,12 @@ import numpy as np
 import torch
 
 from core.checkpoints import calibrated
-from core.checkpoints.answering import MEASURES, PARTS, Answers, answers
+from core.checkpoints.answering import answers
+from core.checkpoints.answers import MEASURES, PARTS, Answers
+from core.checkpoints.directions import Directions
+from core.checkpoints.folders import find, mark_of
 from core.checkpoints.heldout import Heldout, load_heldout
-from core.checkpoints.saved import Model, find, load_model, mark_of
+from core.checkpoints.saved import Model, load_model
 from core.contracts import Media, Predictive, Receipt
 from core.errors import UserFacingError
 from core.layers import key_of
@@ -25,6 +28,7 @@ from core.media import door
 from core.media.sandbox import Sandbox
 from core.pipeline._neighbours import Neighbour, of_collection, of_heldout
 from core.pipeline._verdicts import Enough, Judge, percentiles_of
+from core.pipeline.scored import Asking, backbone_of
 from core.posthoc import conformal
 from core.settings import Settings
 from core.store import Collection
@@ -121,14 +125,27 @@ def inspect(
     answer = _drawn(told)
     doubts = {name: float(told.doubts[name][0]) for name in MEASURES if name in told.doubts}
     thresholds = calibrated.conformal_of(model.card.posthoc, coverage, model.card.task)
-    judge = Judge(model, prepared.receipt.notes, thresholds, doubts)
+    judge = Judge(model.card, prepared.receipt.notes, thresholds, doubts)
     probs = answer.probs[:, 0].float().numpy()
     features = told.features
     assert features is not None, "answers that were just given have features"
     if collection is not None:
-        near, near_of = of_collection(features[0], model, inspector.mark, collection, neighbours), collection.name
+        near, near_of = (
+            of_collection(
+                features[0],
+                model.name,
+                inspector.mark,
+                backbone_of(Asking(model, inspector.mark)),
+                collection,
+                neighbours,
+            ),
+            collection.name,
+        )
     else:
-        near, near_of = of_heldout(features[0], model, inspector.heldout, neighbours), model.card.data.title
+        near, near_of = (
+            of_heldout(features[0], inspector.heldout, _directions(model), model.card.classes, neighbours),
+            model.card.data.title,
+        )
     for array in (probs, features):
         array.setflags(write=False)
     return Inspected(
@@ -138,7 +155,7 @@ def inspect(
         draws=len(probs),
         predictions=_predictions(told, probs, model.card.classes),
         doubts=doubts,
-        percentiles=percentiles_of(model, doubts, len(probs)),
+        percentiles=percentiles_of(model.card, doubts, len(probs)),
         score_name=told.score_name,
         verdict=judge.whole(told.probs[0], len(probs)),
         prediction_set=_set_of(thresholds, told, model.card.classes),
@@ -219,6 +236,12 @@ def document(found: Inspected, name: str) -> dict[str, Any]:
         "settled": found.enough.settled,
         "seconds": found.seconds,
     }
+
+
+def _directions(model: Model) -> Directions | None:
+    if model.density is None:
+        return None
+    return Directions(model.density.centre.float().numpy(), model.density.basis.float().numpy())
 
 
 def _drawn(told: Answers) -> Predictive:

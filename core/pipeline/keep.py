@@ -11,9 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from core.checkpoints import calibrated, heldout, seen
-from core.checkpoints.answering import Answers, answers
+from core.checkpoints.answering import answers
+from core.checkpoints.answers import Answers
 from core.checkpoints.card import Card
-from core.checkpoints.saved import Model, as_stored, places, save_model
+from core.checkpoints.folders import places
+from core.checkpoints.saved import Model, as_stored, save_model
 from core.contracts import Item, Progress, no_progress
 from core.metrics import scoring
 from core.pipeline._judge import Evaluation, judge

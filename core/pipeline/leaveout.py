@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from core.checkpoints.answering import Answers, answers
+from core.checkpoints.answering import answers
+from core.checkpoints.answers import Answers
 from core.checkpoints.saved import network_of
 from core.contracts import Progress, no_progress
 from core.data import open_source
@@ -24,8 +25,8 @@ from core.fingerprint import numpy_generator
 from core.metrics.bootstrap import resampled
 from core.metrics.ranks import auroc
 from core.pipeline._judge import usable
-from core.pipeline.ready import Ready, ready, scale, settled
-from core.pipeline.train import fit_of, model_of
+from core.pipeline.ready import Ready, fit_of, ready, scale, settled
+from core.pipeline.train import model_of
 from core.settings import Settings
 from core.training.divide import Sides, narrowed
 from core.training.examples import Examples

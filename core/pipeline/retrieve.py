@@ -154,9 +154,7 @@ def _own(shelf: _Shelf, sha256: str, same_recording: bool) -> np.ndarray:
     return same | np.array([group in recordings for group in shelf.groups], bool)
 
 
-def _safety(
-    shelf: _Shelf, doubt: np.ndarray, limits: Limits, learned: torch.Tensor | None
-) -> tuple[Safety, np.ndarray]:
+def _safety(shelf: _Shelf, doubt: np.ndarray, limits: Limits, learned: np.ndarray | None) -> tuple[Safety, np.ndarray]:
     """Calibrated on the items with a label and a doubt; only these are the safe database."""
     assert limits.risk is not None
     usable = np.array([label is not None for label in shelf.labels], bool) & np.isfinite(doubt)
@@ -176,12 +174,12 @@ def _safety(
     return found, safe
 
 
-def _learned(shelf: _Shelf, rows: np.ndarray, learned: torch.Tensor | None) -> np.ndarray | None:
+def _learned(shelf: _Shelf, rows: np.ndarray, learned: np.ndarray | None) -> np.ndarray | None:
     """Which items the model was trained on, by their content; None where its folder does not say."""
     if learned is None:
         return None
     keys = np.array([key_of(shelf.shas[at]) for at in rows.tolist()], np.int64)
-    return np.isin(keys, learned.numpy())
+    return np.isin(keys, learned)
 
 
 def _why(safety: Safety, own: float, measure: str) -> str:

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.checkpoints.answering import Answers, answers, device_of
-from core.checkpoints.saved import Model, find, load_model, mark_of
+from core.checkpoints.answering import answers, device_of
+from core.checkpoints.answers import Answers
+from core.checkpoints.folders import find, mark_of
+from core.checkpoints.saved import Model, load_model
 from core.checkpoints.seen import seen_by
 from core.contracts import Dataset, Media, Progress, no_progress
 from core.errors import DataError
@@ -40,7 +42,7 @@ class Asking:
     mark: str  # of its folder, see core.checkpoints.saved.mark_of
     samples: int | None = None
     seed: int = 0
-    learned: Tensor | None = None  # keys of the items that it was trained on, where its folder says
+    learned: np.ndarray | None = None  # keys of the items that it was trained on, where its folder says
 
     @property
     def draws(self) -> int:

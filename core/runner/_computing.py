@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.checkpoints.answering import Answers, answers
+from core.checkpoints.answering import answers
+from core.checkpoints.answers import Answers
 from core.contracts import Media, Receipt
 from core.device import choose
 from core.errors import UserFacingError

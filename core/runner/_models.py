@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.checkpoints.saved import Model, find, load_model, mark_of
+from core.checkpoints.folders import find, mark_of
+from core.checkpoints.saved import Model, load_model
 from core.methods._held import held_by
 from core.runner._contract import Limits
 from core.settings import Settings

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from core.checkpoints.answering import Answers
+from core.checkpoints.answers import Answers
 from core.metrics.uncertainty import decompose
 from core.runner._models import Kept
 from core.runner._wire import Message

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.checkpoints.answering import Answers, answers, features_of, joined, kept_rows, some
+from core.checkpoints.answering import answers, features_of, joined, some
+from core.checkpoints.answers import Answers, kept_rows
 from core.checkpoints.saved import Model
 from core.contracts import Predictive
 from core.errors import DataError

@@ -53,7 +53,7 @@ def kept(here: Settings, model: Model, drop: int = 0, reverse: bool = False) -> 
 
 
 def side(name: str, probs: np.ndarray, labels: np.ndarray, doubt: np.ndarray, **more: Any) -> Side:
-    from core.checkpoints.answering import Answers
+    from core.checkpoints.answers import Answers
 
     ids = tuple(map(str, range(len(labels))))
     given = Answers(ids, "multiclass", 1, probs, {"score": doubt}, right_neighbour=np.ones(len(labels)))

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from core.checkpoints import calibrated, heldout
-from core.checkpoints.answering import Answers, Kept, answers
+from core.checkpoints.answering import answers
+from core.checkpoints.answers import Answers, Kept
 from core.checkpoints.heldout import BUDGET, Heldout, held_out, of_tensors
 from core.contracts import Item, Predictive, Truth
 from core.errors import UserFacingError

@@ -15,6 +15,7 @@ import torch
 from core import registry
 from core.checkpoints import calibrated, heldout
 from core.checkpoints.answering import answers
+from core.checkpoints.directions import Directions
 from core.checkpoints.saved import Model
 from core.cli import main
 from core.contracts import Dataset, Scope
@@ -190,14 +191,16 @@ def test_features_stored_along_the_density_find_an_item_itself(here: Settings, d
     assert held is not None
     assert held.features is not None
     assert model.density is not None
-    projected = (held.features - model.density.centre.float().numpy()) @ model.density.basis.float().numpy()
+    along = Directions(model.density.centre.float().numpy(), model.density.basis.float().numpy())
+    projected = along.along(held.features)
     wide = replace(held, features=projected, basis="density")
     for place in (0, 5):
-        found = _neighbours.of_heldout(held.features[place], model, wide, 3)
+        found = _neighbours.of_heldout(held.features[place], wide, along, model.card.classes, 3)
         assert found is not None
         assert found[0].id == held.answers.ids[held.feature_rows[place]]
         assert found[0].cosine == pytest.approx(1.0, abs=1e-5)
-    assert _neighbours.of_heldout(held.features[0], model, replace(held, basis="own"), 3) is None
+    own = replace(held, basis="own")
+    assert _neighbours.of_heldout(held.features[0], own, along, model.card.classes, 3) is None
 
 
 def test_a_model_that_came_alone_is_never_trusted(here: Settings) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.checkpoints.answering import Answers
+from core.checkpoints.answers import Answers
 from core.checkpoints.card import Start
 from core.checkpoints.saved import Model
 from core.cli import main

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.checkpoints.saved import find, mark_of
+from core.checkpoints.folders import find, mark_of
 from core.cli import main
 from core.contracts import Dataset, Media
 from core.errors import StoreError, UserFacingError

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from core.checkpoints.card import Start
-from core.checkpoints.saved import find, load_model, network_of, plain_network, save_model
+from core.checkpoints.folders import find
+from core.checkpoints.saved import load_model, network_of, plain_network, save_model
 from core.contracts import Predictive, Scope, Task
 from core.errors import StoreError, UserFacingError
 from core.layers.bayesnorm import BayesNorm

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.checkpoints.answering import answers
-from core.checkpoints.saved import find, mark_of
+from core.checkpoints.folders import find, mark_of
 from core.contracts import Dataset, Item, Scope
 from core.errors import DataError
 from core.pipeline import scored

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from core.checkpoints.answering import Answers
+from core.checkpoints.answers import Answers
 from core.contracts import Predictive, Task
 from core.errors import UserFacingError
 from core.fingerprint import numpy_generator
