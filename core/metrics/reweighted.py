@@ -80,7 +80,7 @@ def areas(one: Ordered, weight: np.ndarray, risk: float) -> Areas:
 
 
 def _running(one: Ordered, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Items drawn, and errors among them, up to each distinct doubt; equally doubtful ones share their errors evenly."""
+    """Items drawn, and errors among them, up to each distinct doubt; equally doubtful ones share their errors."""
     inorder = weight[one.order]
     drawn = np.append(0, np.cumsum(inorder)[one.ends])
     if not drawn[-1]:
