@@ -62,6 +62,11 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 10 or value == 0 else f"{figure(value, 2)} %"
 
 
+def chance(p: float) -> str:
+    """A probability that is never said to be 0 or 1."""
+    return "> 99 %" if p > 0.995 else "< 1 %" if p < 0.005 else percent(p)
+
+
 def plain(text: str, limit: int = 80) -> str:
     """A user's text made safe to show in Markdown: control marks gone, markup escaped, long ones cut."""
     kept = "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,109 @@
+"""Findings of the Inspect page: one computed sentence for each chart. Pure, no streamlit."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.ui import words
+from core.verdict import spoken
+
+if TYPE_CHECKING:
+    from core.pipeline.inspect import Inspected
+
+LOOKS = {  # verdict code -> colour of Streamlit's Markdown, Material symbol
+    "trust": ("green", "check_circle"),
+    "ambiguous": ("orange", "call_split"),
+    "unfamiliar": ("blue", "travel_explore"),
+    "unsure": ("gray", "help"),
+    "unusable": ("red", "block"),
+}
+
+
+def verdict(found: Inspected) -> str:
+    """The sentence with its colour and sign."""
+    colour, sign = LOOKS[found.verdict.code]
+    return f":{colour}[:material/{sign}:] {words.plain(found.verdict.sentence, 300)}"
+
+
+def numbers(found: Inspected, held: int) -> str:
+    """The numbers behind the verdict, in one line. ``held``: calibration items."""
+    parts = []
+    total = found.percentiles.get("total")
+    if total is not None:
+        parts.append(f"more doubtful than {total:.0f} % of {words.count(held)} held-out items")
+    novelty = found.percentiles.get("novelty")
+    if novelty is not None:
+        parts.append(f"more novel than {novelty:.0f} %")
+    within = found.prediction_set
+    if within is not None:
+        count = len(within.labels)
+        noun = "class is" if count == 1 else "classes are"
+        parts.append(f"{count} {noun} possible at {words.percent(within.coverage)}")
+    said = "; ".join(parts)
+    return said[:1].upper() + said[1:] + "." if said else "This model has no held-out items to compare with."
+
+
+def bars(found: Inspected) -> str:
+    first, second = found.predictions[0], found.predictions[1]
+    lead = f"{spoken(first.label).capitalize()} leads with {words.chance(first.p)}"
+    if found.draws == 1:
+        return f"{lead}; one draw has no interval."
+    if first.high - first.low < 0.01:
+        return f"{lead}, and the draws agree."
+    if first.low <= second.high:
+        return (
+            f"{lead}, and cannot be told apart from {spoken(second.label)} ({words.chance(second.p)}): "
+            "what nine of ten draws say overlaps."
+        )
+    return f"{lead}; nine of ten draws put it between {words.chance(first.low)} and {words.chance(first.high)}."
+
+
+def doubts(found: Inspected, held: int) -> str:
+    total, classes = float(found.doubts["total"]), len(found.classes)
+    most = f"{words.figure(total)} nats of at most ln {classes} = {words.figure(math.log(classes))}"
+    if found.draws == 1:
+        return f"The doubt is {most}; a single draw cannot say which kind it is."
+    if found.percentiles.get("total", 100.0) < 50 and total < 0.1:
+        return f"There is hardly any doubt: {most}."
+    share = float(found.doubts["aleatoric"]) / max(total, 1e-12)
+    thing = "sound" if found.kind == "audio" else "picture"
+    if share >= 0.5:
+        return f"{words.percent(share)} of the doubt is the {thing}'s own; it is {most}."
+    return f"{words.percent(1 - share)} of the doubt is the model's, which has seen too little like it; it is {most}."
+
+
+def enough(found: Inspected) -> str:
+    told = found.enough
+    if found.draws == 1:
+        return "This model gives one answer, whatever the number of samples: there is nothing to average."
+    last = told.parts[-1].total_error
+    known = "" if last is None else f" With all {found.draws} the total is known to ± {words.figure(1.96 * last[0], 2)}."
+    if told.settled >= found.draws and found.draws > 2:
+        return f"The last of the {found.draws} draws still changed the verdict or the answer: take more.{known}"
+    noun = "draw is" if told.settled == 1 else "draws are"
+    return f"{told.settled} {noun} enough: from there on answer and verdict stay the same.{known}"
+
+
+def ternary(names: Sequence[str], shares: np.ndarray) -> str:
+    firsts = Counter(int(row) for row in shares.argmax(axis=1))
+    said = [f"{count} say {spoken(names[place])}" for place, count in firsts.most_common()]
+    joined = said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
+    return f"Of {len(shares)} draws, {joined}."
+
+
+def within(found: Inspected) -> str:
+    """The prediction set in words."""
+    told = found.prediction_set
+    if told is None:
+        return "This model came without calibration items for so large a coverage, so no set can be promised."
+    names = [spoken(label) for label in told.labels]
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none of the classes"
+    return (
+        f"**{words.plain(listed, 400)}**: of such sets, {words.percent(told.coverage)} hold the true class, as "
+        f"{words.count(told.n_calibration)} held-out items have shown."
+    )
