@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.checkpoints.answering import Answers, answers, joined
+from core.checkpoints.answering import answers, joined
+from core.checkpoints.answers import Answers
 from core.checkpoints.saved import Model
 from core.contracts import Predictive, Progress, no_progress
 from core.data import open_source
@@ -27,8 +28,8 @@ from core.metrics import scoring, selective
 from core.metrics.arrays import mean_probs
 from core.metrics.bootstrap import bootstrap
 from core.pipeline._judge import Evaluation, judge
-from core.pipeline.ready import Ready, ready
-from core.pipeline.train import fit_of, model_of
+from core.pipeline.ready import Ready, fit_of, is_plain, plain_folder, ready
+from core.pipeline.train import model_of
 from core.posthoc import temperature
 from core.settings import Settings
 from core.training.loop import Fitted, fabric_of, fit
@@ -149,13 +150,16 @@ class _Run:
     ) -> tuple[Ready, Model, Fitted, Answers, np.ndarray]:
         plan = with_plan_settings(self.plan, candidate)
         plan = replace(plan, division=replace(plan.division, by="fold", test_fold=test, validation_fold=inner))
+        plan = replace(plan, settling=Plan().settling) if is_plain(plan) else plan
         found = ready(plan, self.settings, device=self.device, copy=self.copy, progress=self.progress)
         wanted = fit_of(found, self.settings)
         wanted = replace(wanted, validation=None)
-        folder = self.place / fingerprint(plan)[:16] if found.config.scope == "network" else None
+        folder = None if found.config.scope == "head" else self.place / fingerprint(plan)[:16]
+        if is_plain(plan):
+            folder = plain_folder(found, self.settings)  # for methods that go on with it
         with stopped_gently() as stop:
             fabric = fabric_of(plan.schedule, self.device)
-            fitted = fit(wanted, folder, fabric=fabric, progress=self.progress, stop=stop)
+            fitted = fit(wanted, folder, fabric=fabric, progress=self.progress, stop=stop, keep=True)
         model = model_of(found, fitted, f"{self.place.name}-{test}")
         examples = found.examples[side]
         said = answers(model, examples, keep=400, embedded=found.config.scope == "head")

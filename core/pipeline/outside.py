@@ -22,8 +22,8 @@ from core.errors import DataError
 from core.pipeline._judge import usable
 from core.pipeline.leaveout import LeaveOut, Piece, combined, measured
 from core.pipeline.matched import common_length, refuse_pictures, told
-from core.pipeline.ready import Ready, features_mark, ready
-from core.pipeline.train import fit_of, model_of
+from core.pipeline.ready import Ready, features_mark, fit_of, ready
+from core.pipeline.train import model_of
 from core.settings import Settings
 from core.training import cache
 from core.training.examples import Examples

@@ -15,7 +15,8 @@ from core.backbones._heads import Standardise
 from core.backbones._matched import MatchedEntry
 from core.backbones._network import StagedNetwork
 from core.checkpoints.card import Card, Start
-from core.checkpoints.saved import find, mark_of, network_of, read_card
+from core.checkpoints.folders import find, mark_of, read_card
+from core.checkpoints.saved import network_of
 from core.configs import to_json, with_settings
 from core.contracts import Dataset, DatasetSpec, Progress, no_progress
 from core.data import open_source
@@ -24,7 +25,7 @@ from core.fingerprint import fingerprint
 from core.methods import deterministic
 from core.methods._contract import FitContext, Method
 from core.settings import Settings
-from core.training import cache
+from core.training import cache, hooks
 from core.training.augment import Augment
 from core.training.balance import weighed
 from core.training.divide import Sides, divided, narrowed
@@ -94,7 +95,9 @@ def ready(
     if config.scope == "network" and not plan.settled:
         return replace(found, examples=whole)
     if _is_two_fits(plan, config):
-        found = _tuned(found, whole["train"], settings, progress)
+        found = _tuned(replace(found, examples=whole), settings, progress)
+        if config.scope == "network":
+            return found
     features = _features(found, whole, settings, progress)
     if plan.settled and not _is_two_fits(plan, config):
         found = replace(found, given=settled(found, features["train"]))
@@ -140,7 +143,8 @@ def _is_random(plan: Plan, begins: Card | None) -> bool:
 
 
 def _is_two_fits(plan: Plan, config: Any) -> bool:
-    return plan.settled and plan.fit == "fine-tuned" and config.scope == "head"
+    """Is all of the network trained plainly first? A head alone is settled on features that mean something."""
+    return plan.settled and plan.fit == "fine-tuned" and (config.scope == "head" or plan.start == "drawn")
 
 
 def start_of(plan: Plan, settings: Settings, begins: Card | None = None) -> Start:
@@ -217,18 +221,59 @@ def scale(found: Ready, train: Examples) -> None:
         layer.learn(torch.cat([train.inputs.take(rows, view) for view in range(found.plan.views)]))
 
 
-def _tuned(found: Ready, train: Examples, settings: Settings, progress: Progress) -> Ready:
-    """The network fine-tuned plainly, which the model then stores; the method reads what it makes of the items."""
-    plan = found.plan
-    method, config = deterministic.METHOD, deterministic.Config(scope="network")
-    context = weighed(found.context_of(train), train.labels, plan.settling)
-    mark = fingerprint("tuned", found.prepared.fingerprint, plan, found.start)
-    wanted = Fit(method, config, found.network, context, train, plan.settling, plan.augment, identity=mark)
-    fabric = fabric_of(plan.settling, found.device)
+def _tuned(found: Ready, settings: Settings, progress: Progress) -> Ready:
+    """The network trained plainly. A head reads what it makes of the items, and the model then stores it."""
+    plain = plain_plan(found.plan)
+    wanted = replace(found, plan=plain, method=deterministic.METHOD, config=deterministic.Config(scope="network"))
+    fabric = fabric_of(plain.schedule, found.device)
     with stopped_gently() as stop:
-        fitted = fit(wanted, settings.runs / f"tuned-{mark[:16]}", fabric=fabric, progress=progress, stop=stop)
+        fitted = fit(
+            replace(fit_of(wanted, settings), validation=None),
+            plain_folder(wanted, settings),
+            fabric=fabric,
+            progress=progress,
+            stop=stop,
+            keep=True,
+        )
     network = fitted.state.model.to("cpu").freeze()
+    if found.config.scope == "network":
+        return replace(found, given=network)
     return replace(found, network=network, given=network, start=replace(found.start, weights="stored"))
+
+
+def plain_plan(plan: Plan) -> Plan:
+    """What of a plan decides the network that is trained plainly first: methods on top of it share one."""
+    few = {name: getattr(plan, name) for name in ("data", "backbone", "network", "start", "head", "division")}
+    return Plan(**few, schedule=plan.settling, augment=plan.augment, seed=plan.seed)
+
+
+def is_plain(plan: Plan) -> bool:
+    """Does the plan train what another one may go on with?"""
+    return plain_plan(replace(plan, settling=plan.schedule)) == replace(plan, settling=Plan().settling)
+
+
+def plain_folder(found: Ready, settings: Settings) -> Path:
+    """Of a plain fit without validation, whoever asks for it."""
+    return settings.runs / f"plain-{fingerprint(found.prepared.fingerprint, found.plan, found.start)[:16]}"
+
+
+def fit_of(found: Ready, settings: Settings) -> Fit:
+    train_examples = found.examples["train"]
+    weights = cache.weights_mark((*found.given.stages, ("head", found.given.head)))
+    identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes, weights)
+    return Fit(
+        found.method,
+        found.config,
+        found.given,
+        weighed(found.context, train_examples.labels, found.plan.schedule),
+        train_examples,
+        found.plan.schedule,
+        found.plan.augment,
+        found.examples.get("validation"),
+        hooks.prepare_of(found.plan, found.given, train_examples, found.sides.train, found.context, settings),
+        identity,
+        frozen_below=found.plan.fit == "fixed" and found.config.scope == "network",
+    )
 
 
 def settled(found: Ready, train: Examples) -> StagedNetwork:

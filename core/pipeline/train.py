@@ -16,18 +16,16 @@ from torch import Tensor
 from core.backbones._size import describe
 from core.checkpoints import density
 from core.checkpoints.card import Card, Cost, TrainedOn
-from core.checkpoints.saved import Model, places, save_model
+from core.checkpoints.folders import places
+from core.checkpoints.saved import Model, save_model
 from core.configs import to_json
 from core.contracts import Progress, no_progress
-from core.fingerprint import fingerprint
 from core.methods._contract import modules_of
-from core.pipeline.ready import Ready, ready
+from core.pipeline.ready import Ready, fit_of, ready
 from core.settings import Settings
 from core.store import artifacts
-from core.training import cache, hooks
-from core.training.balance import weighed
 from core.training.examples import Examples
-from core.training.loop import Fit, Fitted, fabric_of, fit
+from core.training.loop import Fitted, fabric_of, fit
 from core.training.plan import Plan
 from core.training.stopping import stopped_gently
 
@@ -59,25 +57,6 @@ def train(
     with stopped_gently() as asked:
         fitted = fit(wanted, settings.runs / name, fabric=fabric, progress=progress, stop=lambda: stop() or asked())
     return Trained(model_of(found, fitted, name), found, fitted)
-
-
-def fit_of(found: Ready, settings: Settings) -> Fit:
-    train_examples = found.examples["train"]
-    weights = cache.weights_mark((*found.given.stages, ("head", found.given.head)))
-    identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes, weights)
-    return Fit(
-        found.method,
-        found.config,
-        found.given,
-        weighed(found.context, train_examples.labels, found.plan.schedule),
-        train_examples,
-        found.plan.schedule,
-        found.plan.augment,
-        found.examples.get("validation"),
-        hooks.prepare_of(found.plan, found.given, train_examples, found.sides.train, found.context, settings),
-        identity,
-        frozen_below=found.plan.fit == "fixed" and found.config.scope == "network",
-    )
 
 
 def model_of(found: Ready, fitted: Fitted, name: str) -> Model:

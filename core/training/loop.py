@@ -73,10 +73,15 @@ def fit(
     progress: Progress = no_progress,
     stop: Callable[[], bool] = lambda: False,
     save_seconds: float = SAVE_SECONDS,
+    keep: bool = False,
 ) -> Fitted:
-    """Fit from the beginning, or from where the folder's last checkpoint is. ``stop`` is asked at every step."""
+    """Fit from the beginning, or from where the folder's last checkpoint is. ``stop`` is asked at every step.
+
+    ``keep`` leaves a checkpoint of the end, from which the same fit asked for again is done at once.
+    """
     fabric = fabric or fabric_of(wanted.schedule)
-    return _Loop(wanted, folder, fabric, progress, stop, save_seconds).run()
+    loop = _Loop(wanted, folder, fabric, progress, stop, save_seconds)
+    return loop.run(keep)
 
 
 class _Loop:
@@ -132,13 +137,16 @@ class _Loop:
             self.folder.cut_log(position["logged"])
         return state, stepper, position["step"]
 
-    def run(self) -> Fitted:
+    def run(self, keep: bool) -> Fitted:
         if self.wanted.method.single_pass:
             return self._gather()
+        began = self.step
         if self.step and self.step == (self.judged + 1) * self.per_epoch:  # saved just before its validation
             self._judge()
         while self.step < self.steps and not self._has_enough():
             self._epoch(self.step // self.per_epoch)
+        if keep and self.step > began:
+            self._save()
         state, chosen = self.state, None
         if self.best is not None and self.wanted.schedule.patience:
             state, chosen = restored(state, self.best[2]), self.best[1]

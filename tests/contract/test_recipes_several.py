@@ -21,7 +21,8 @@ from core.errors import DataError
 from core.methods._contract import Batch
 from core.metrics import scoring
 from core.pipeline.keep import keep
-from core.pipeline.train import fit_of, train
+from core.pipeline.ready import fit_of
+from core.pipeline.train import train
 from core.settings import Settings
 from core.training import loop
 from core.training.divide import divided, narrowed

@@ -13,6 +13,16 @@ _NETWORK = (
     ("data=audioset", ("schedule.balance=yes", "schedule.shape=constant", "schedule.warmup=0")),  # as PANNs
     ("method=flipout", ("config.rho=-5.0", "config.warmup=1000", "schedule.epochs=60")),
 )
+_SCRATCH = Schedule(epochs=120, batch=16, rate=2e-3, decay=1e-3, warmup=0.2, precision="bfloat16")
+_AROUND_IT = (  # MOPED around the deterministic twin of the same fold
+    "settled=yes",
+    "schedule.epochs=40",
+    "schedule.rate=5e-4",
+    "schedule.decay=0",
+    "config.moped=yes",
+    "config.delta=0.2",
+    "config.warmup=200",
+)
 _RANDOM_BELOW = ("schedule.epochs=40", "schedule.batch=32", "views=1")  # no features that could be kept
 _TRANSFER = (
     ("method=mc_dropout", ("start=scenes-mc-dropout",)),  # each variant goes on with its own pretrained network
@@ -99,17 +109,19 @@ RECIPES = (
         "vi-pann-scratch",
         "ESC-10 from scratch",
         "VI-PANN",
-        "A PANNs-style network on 320 recordings alone, deterministic or with Gaussian weights everywhere (flipout).",
+        "A PANNs-style network on 320 recordings alone: deterministic, or flipout with Gaussian weights everywhere, "
+        "which begins with its deterministic twin (MOPED).",
         Plan(
             data="esc10",
             backbone="convnet",
             network=("widths=48,96,192,256", "mel.hop=640"),
             division=Division(by="fold", test_fold=1),
-            schedule=Schedule(epochs=120, batch=16, rate=2e-3, decay=1e-3, warmup=0.2, precision="bfloat16"),
+            schedule=_SCRATCH,
+            settling=_SCRATCH,
             augment=Augment(
                 mixup=0.4, mix="partners", time_stripes=2, time_width=64, mel_stripes=2, mel_width=8, roll=0.5
             ),
         ),
-        (("method=flipout", ("config.rho=-5.0", "config.warmup=800", "config.kl_factor=0.2")),),
+        (("method=flipout", _AROUND_IT),),
     ),
 )
