@@ -74,6 +74,17 @@ def nearest(query: Any, matrix: Any, k: int, allowed: np.ndarray | None = None) 
     return Found(order, np.clip(cosines[order], -1.0, 1.0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """Every calibration query and whether it found a right item: costly, and the same for every risk."""
+
+    thresholds: tuple[float, ...]
+    doubt: np.ndarray  # (queries,) of the half that chooses
+    right: np.ndarray  # (databases, queries) 1 or 0
+    checked_doubt: np.ndarray  # of the half that checks
+    checked_right: np.ndarray
+
+
 def calibrate(
     features: Any,
     labels: Any,
@@ -85,13 +96,17 @@ def calibrate(
     seen: Any = None,
     seed: int = 0,
 ) -> Safety:
-    """The pair of thresholds that accepts most queries and keeps the risk.
+    """The pair of thresholds that accepts most queries and keeps the risk; see ``tried`` for the arguments."""
+    _possible(risk, confidence)
+    return chosen(tried(features, labels, doubt, groups, seen=seen, seed=seed), risk=risk, confidence=confidence)
+
+
+def tried(features: Any, labels: Any, doubt: Any, groups: Sequence[Any], *, seen: Any = None, seed: int = 0) -> Trial:
+    """Ask every item of every database.
 
     ``seen`` marks items that the model learned from: they stay in the database and are no queries, for it is surer of
     them than of anything that will be asked.
     """
-    if not 0.0 < risk < 1.0 or not 0.0 < confidence < 1.0:
-        raise UserFacingError("Risk and confidence lie between 0 and 1, for example 0.05 and 0.9.", code="risk")
     labels, doubt = np.asarray(labels), np.asarray(doubt, np.float64)
     if not len(labels) or len(features) != len(labels) or len(doubt) != len(labels) or len(groups) != len(labels):
         raise ValueError("features, labels, doubts and groups belong together, and there is at least one")
@@ -101,37 +116,48 @@ def calibrate(
     order = np.sort(doubt[asked])
     thresholds = [float(order[max(0, -(-len(order) * percent // 100) - 1)]) for percent in QUERY_PERCENTS if len(order)]
     pools = [least_doubtful(doubt, percent, labels) for percent in DATABASE_PERCENTS]
-    right = _right(rows, labels, numbers, mine, pools)
-    known = ~np.isnan(right).any(axis=0)
-    mine, right = mine[known], right[:, known]
-    level = 1.0 - (1.0 - confidence) / (len(QUERY_PERCENTS) * len(pools))
+    halves = [(half, _right(rows, labels, numbers, half, pools)) for half in (mine, others)]
+    known = ~np.isnan(halves[0][1]).any(axis=0)
+    return Trial(tuple(thresholds), doubt[mine[known]], halves[0][1][:, known], doubt[others], halves[1][1])
+
+
+def chosen(trial: Trial, *, risk: float, confidence: float = 0.9) -> Safety:
+    """The pair of thresholds that accepts most queries and keeps the risk."""
+    _possible(risk, confidence)
+    doubt, right = trial.doubt, trial.right
+    level = 1.0 - (1.0 - confidence) / (len(QUERY_PERCENTS) * len(right))
     best: tuple[int, int, float, int] | None = None  # accepted, pool, threshold, errors
-    for pool in range(len(pools)):
-        for threshold in thresholds:
-            accepted = doubt[mine] <= threshold
+    for pool in range(len(right)):
+        for threshold in trial.thresholds:
+            accepted = doubt <= threshold
             count, errors = int(accepted.sum()), int((right[pool, accepted] == 0).sum())
             if count and upper_bound(errors, count, level) <= risk and (best is None or count > best[0]):
                 best = (count, pool, threshold, errors)
     if best is None:
         reason = _why_not(right[0], risk, level)
-        return Safety(risk, confidence, None, 100, 0.0, None, None, None, None, len(mine), 0, reason)
+        return Safety(risk, confidence, None, 100, 0.0, None, None, None, None, len(doubt), 0, reason)
     count, pool, threshold, errors = best
-    checked = _right(rows, labels, numbers, others, [pools[pool]])[0]
-    tried = ~np.isnan(checked)
-    accepted = tried & (doubt[others] <= threshold)
+    checked = trial.checked_right[pool]
+    there = ~np.isnan(checked)
+    accepted = there & (trial.checked_doubt <= threshold)
     return Safety(
         risk=risk,
         confidence=confidence,
         threshold=threshold,
         database_percent=DATABASE_PERCENTS[pool],
-        kept=count / len(mine),
+        kept=count / len(doubt),
         wrong=errors / count,
         bound=upper_bound(errors, count, level),
-        checked_kept=float(accepted.sum() / tried.sum()) if tried.any() else None,
+        checked_kept=float(accepted.sum() / there.sum()) if there.any() else None,
         checked_wrong=float((checked[accepted] == 0).mean()) if accepted.any() else None,
-        n_calibration=len(mine),
-        n_checked=int(tried.sum()),
+        n_calibration=len(doubt),
+        n_checked=int(there.sum()),
     )
+
+
+def _possible(risk: float, confidence: float) -> None:
+    if not 0.0 < risk < 1.0 or not 0.0 < confidence < 1.0:
+        raise UserFacingError("Risk and confidence lie between 0 and 1, for example 0.05 and 0.9.", code="risk")
 
 
 def safe_rows(labels: Any, doubt: Any, percent: int) -> np.ndarray:
