@@ -86,6 +86,10 @@ class Runner:
         self._greeted.wait(self.limits.start)
         return self._devices
 
+    def seen(self) -> tuple[Device, ...]:
+        """The devices, as far as the worker has looked; none before. It neither starts the worker nor waits."""
+        return self._devices
+
     def describe(self, model: str, draws: int = 50, device: str = "auto") -> Described:
         """What asking would take. It neither loads the model nor waits for the worker."""
         card = self._card(model)

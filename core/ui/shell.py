@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from core.ui import mark
+from core.ui import jobs, mark, running
 
 NAME = "Penumbra"
 _FRAMED: ContextVar[bool] = ContextVar("framed", default=False)  # True while app.py runs a page
@@ -49,7 +49,10 @@ def run() -> None:
             st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
             for index, file in enumerate(page_files())
         ]
-        st.navigation(pages, position="top").run()
+        running.wake()
+        page = st.navigation(pages, position="top")
+        jobs.strip()
+        page.run()
     finally:
         _FRAMED.reset(token)
 

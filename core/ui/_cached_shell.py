@@ -1,0 +1,51 @@
+"""What the shell keeps for all visitors: the runner, the list of models, and that waiting jobs were woken."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import streamlit as st
+
+from core import jobs
+from core.checkpoints.listed import cards
+from core.runner import Runner
+from core.settings import Settings
+from core.ui.models import ModelFacts, facts_of
+
+_METHODS = Path(__file__).resolve().parent.parent / "methods"
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, on_release=Runner.close)
+def runner(_settings: Settings, known: tuple[str, ...]) -> Runner:
+    """One for each set of settings; its process starts with the first thing that is asked."""
+    return Runner(_settings)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, ttl=30)
+def model_list(_settings: Settings, stamp: tuple[str, ...]) -> tuple[ModelFacts, ...]:
+    """Read anew where a card has changed, and now and then: weights may have been fetched."""
+    return facts_of(_settings, method_titles())
+
+
+def stamp_of(settings: Settings) -> tuple[str, ...]:
+    return tuple(f"{card} {card.stat().st_mtime_ns}" for card in sorted(cards(settings).values()))
+
+
+@st.cache_resource(show_spinner=False)
+def method_titles() -> dict[str, str]:
+    """Read from the files: importing a method imports torch, which this process never does."""
+    found = {}
+    for path in sorted(_METHODS.glob("[a-z]*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Method":
+                told = {word.arg: word.value for word in node.keywords}
+                found[path.stem] = str(ast.literal_eval(told["title"]))
+    return found
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def wake(_settings: Settings, known: tuple[str, ...]) -> bool:
+    """Once for each start of the server: what waited in line when the machine went down goes on."""
+    jobs.wake(_settings)
+    return True
