@@ -1,4 +1,8 @@
-"""Maps on disk: one artifact a map, in the folder of its collection, which takes them with it when it goes."""
+"""Maps on disk: one artifact a map. Those of a collection lie in its folder, which takes them with it when it goes.
+
+Those of a model's held-out items are found by what was drawn, so that models that share features share maps; some
+come with the app.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,6 @@ from core.settings import Settings
 from core.store import Backbone, Vectors, artifacts
 
 FORMAT = 1
-_FOLDER = "maps"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +38,21 @@ class SavedMap:
 
 def key_of_map(vectors: Vectors, backbone: Backbone, options: MapOptions) -> str:
     """Changes with the items, their vectors and the options."""
-    digest = sha256_of(np.ascontiguousarray(vectors.matrix).reshape(-1).view(np.uint8).data)
-    return fingerprint(VERSION, options, backbone, list(vectors.ids), digest)
+    return fingerprint(VERSION, options, backbone, list(vectors.ids), _bytes_of(vectors))
 
 
-def save_map(settings: Settings, collection: str, drawn: SavedMap) -> None:
+def of_collection(name: str, settings: Settings) -> Path:
+    """Where the maps of a collection lie."""
+    return settings.collections / name / "maps"
+
+
+def of_vectors(vectors: Vectors, settings: Settings) -> tuple[Path, Path]:
+    """Where maps of just these vectors lie: those made here, and those that came with the app."""
+    name = f"of-{_digest_of(vectors)[:16]}"
+    return settings.home / "maps" / name, settings.checkpoints / "maps" / name
+
+
+def save_map(folder: Path, drawn: SavedMap) -> None:
     tensors = {"points": drawn.points, "ids": np.frombuffer("\n".join(map(_line, drawn.ids)).encode(), np.uint8)}
     told = {name: getattr(drawn, name) for name in ("key", "method", "seconds", "created")}
     card = {
@@ -48,24 +61,25 @@ def save_map(settings: Settings, collection: str, drawn: SavedMap) -> None:
         "notes": list(drawn.notes),
         **{name: asdict(getattr(drawn, name)) for name in ("options", "backbone", "trust")},
     }
-    artifacts.save(_place(settings, collection, drawn.key), {"map": tensors}, card)
+    artifacts.save(_place(folder, drawn.key), {"map": tensors}, card)
 
 
-def load_map(settings: Settings, collection: str, key: str) -> SavedMap | None:
+def load_map(folder: Path, key: str) -> SavedMap | None:
     """None: there is no such map, or it cannot be read and is to be drawn again."""
     try:
-        artifact = artifacts.load(_place(settings, collection, key))
-        return _read(artifact)
+        return _read(artifacts.load(_place(folder, key)))
     except (StoreError, KeyError, TypeError, ValueError):
         return None
 
 
-def saved_maps(settings: Settings, collection: str) -> tuple[SavedMap, ...]:
+def saved_maps(*folders: Path) -> tuple[SavedMap, ...]:
     """All that can be read, the latest first."""
-    folder = settings.collections / collection / _FOLDER
-    names = [path.name for path in folder.glob("map-*") if path.is_dir()] if folder.is_dir() else []
-    found = [load_map(settings, collection, name.removeprefix("map-")) for name in names]
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.created, reverse=True))
+    found: dict[str, SavedMap] = {}
+    for folder in folders:
+        names = [path.name for path in folder.glob("map-*") if path.is_dir()] if folder.is_dir() else []
+        maps = [load_map(folder, name.removeprefix("map-")) for name in names]
+        found = {one.key: one for one in maps if one is not None} | found
+    return tuple(sorted(found.values(), key=lambda one: one.created, reverse=True))
 
 
 def _read(artifact: artifacts.Artifact) -> SavedMap:
@@ -100,5 +114,13 @@ def _id(line: str) -> str:
     return line.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")
 
 
-def _place(settings: Settings, collection: str, key: str) -> Path:
-    return settings.collections / collection / _FOLDER / f"map-{key[:32]}"
+def _digest_of(vectors: Vectors) -> str:
+    return fingerprint(list(vectors.ids), _bytes_of(vectors))
+
+
+def _bytes_of(vectors: Vectors) -> str:
+    return sha256_of(np.ascontiguousarray(vectors.matrix).reshape(-1).view(np.uint8).data)
+
+
+def _place(folder: Path, key: str) -> Path:
+    return folder / f"map-{key[:32]}"

@@ -1,32 +1,63 @@
-"""From a collection to a saved map, or to the one that was drawn before of the same vectors."""
+"""From a collection, or a model's held-out items, to a saved map, or to the one that was drawn before of the same."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from core.checkpoints.folders import read_card
+from core.checkpoints.heldout import Heldout, load_heldout
 from core.contracts import Progress, no_progress
-from core.errors import StoreError
+from core.errors import StoreError, UserFacingError
 from core.maps.draw import MapOptions, draw
-from core.maps.saved import SavedMap, key_of_map, load_map, save_map
+from core.maps.saved import SavedMap, key_of_map, load_map, of_collection, of_vectors, save_map
 from core.maps.trust import agreement, trust
 from core.settings import Settings
-from core.store import Backbone, Collection, open_collection
+from core.store import Backbone, Collection, Vectors, open_collection
 
 
 def draw_map(
     name: str, settings: Settings, options: MapOptions | None = None, progress: Progress = no_progress
 ) -> SavedMap:
     """Of the vectors that the collection was last indexed with."""
-    options = options or MapOptions()
     collection = open_collection(settings.collections, name)
     backbone = vectors_read_by(collection)
     vectors = collection.vectors(backbone)
     if not vectors.ids:
         raise StoreError(f"Collection {name!r} has no item to draw; index a source into it.", code="no-items")
+    return _drawn(vectors, backbone, of_collection(name, settings), options or MapOptions(), progress)
+
+
+def draw_heldout(
+    name: str,
+    settings: Settings,
+    options: MapOptions | None = None,
+    progress: Progress = no_progress,
+    *,
+    ship: bool = False,
+) -> SavedMap:
+    """Of what came with a model; ``ship`` puts it beside the models that come with the app."""
+    vectors = heldout_vectors(load_heldout(name, settings))
+    if vectors is None:
+        raise UserFacingError(f"The model {name[:60]!r} came without features to draw.", code="no-features")
+    here, shipped = of_vectors(vectors, settings)
+    backbone = Backbone(read_card(name, settings).backbone, "held-out", vectors.matrix.shape[1])
+    return _drawn(vectors, backbone, shipped if ship else here, options or MapOptions(), progress)
+
+
+def heldout_vectors(held: Heldout) -> Vectors | None:
+    """The held-out items that have features, as a collection would have them."""
+    if held.features is None:
+        return None
+    return Vectors(tuple(held.answers.ids[row] for row in held.feature_rows.tolist()), held.features)
+
+
+def _drawn(
+    vectors: Vectors, backbone: Backbone, folder: Path, options: MapOptions, progress: Progress
+) -> SavedMap:
     key = key_of_map(vectors, backbone, options)
-    if (before := load_map(settings, name, key)) is not None and before.key == key:
+    if (before := load_map(folder, key)) is not None and before.key == key:
         return before
     began = time.perf_counter()
     drawing = draw(vectors.matrix, options, progress)
@@ -42,14 +73,13 @@ def draw_map(
         datetime.now(UTC).isoformat(),
         drawing.notes,
     )
-    save_map(settings, name, drawn)
+    save_map(folder, drawn)
     progress(1, 1, "saved")
     return drawn
 
 
-def seeds_agree(name: str, settings: Settings, drawn: SavedMap, seed: int, progress: Progress) -> float | None:
-    """Share of the neighbours on a map that another seed draws as neighbours too."""
-    other = draw_map(name, settings, replace(drawn.options, seed=seed), progress)
+def seeds_agree(drawn: SavedMap, other: SavedMap) -> float | None:
+    """Share of the neighbours on a map that another one of the same items draws as neighbours too."""
     return agreement(drawn.points, other.points) if other.ids == drawn.ids else None
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.cli import main
 from core.errors import StoreError
 from core.maps.draw import MapOptions
-from core.maps.saved import load_map, saved_maps
+from core.maps.saved import load_map, of_collection, saved_maps
 from core.pipeline.map import draw_map, seeds_agree
 from core.settings import Settings
 from core.store import About, delete, open_collection
@@ -49,8 +49,8 @@ def test_a_changed_collection_and_changed_options_are_drawn_anew(settings: Setti
         assert draw_map("one", settings, options).key != first.key
     filled(settings, range(ITEMS, ITEMS + 1))
     assert len(draw_map("one", settings).ids) == ITEMS + 1
-    assert len(saved_maps(settings, "one")) == 5
-    assert saved_maps(settings, "one")[0].ids[-1] == f"a\\n\n{ITEMS}"
+    assert len(saved_maps(of_collection("one", settings))) == 5
+    assert saved_maps(of_collection("one", settings))[0].ids[-1] == f"a\\n\n{ITEMS}"
 
 
 def test_a_damaged_map_is_drawn_again(settings: Settings) -> None:
@@ -59,22 +59,22 @@ def test_a_damaged_map_is_drawn_again(settings: Settings) -> None:
     raw = bytearray(file.read_bytes())
     raw[-1] ^= 0xFF
     file.write_bytes(raw)
-    assert load_map(settings, "one", first.key) is None
+    assert load_map(of_collection("one", settings), first.key) is None
     assert np.array_equal(draw_map("one", settings).points, first.points)
-    assert load_map(settings, "one", first.key) is not None
+    assert load_map(of_collection("one", settings), first.key) is not None
 
 
 def test_seeds_are_compared_on_two_maps_of_the_same_items(settings: Settings) -> None:
     drawn = draw_map("one", settings)
-    assert seeds_agree("one", settings, drawn, drawn.options.seed, lambda *_: None) == 1.0
-    assert 0.0 <= (seeds_agree("one", settings, drawn, 5, lambda *_: None) or 0.0) <= 1.0
-    assert len(saved_maps(settings, "one")) == 2
+    assert seeds_agree(drawn, drawn) == 1.0
+    assert 0.0 <= (seeds_agree(drawn, draw_map("one", settings, MapOptions(seed=5))) or 0.0) <= 1.0
+    assert len(saved_maps(of_collection("one", settings))) == 2
 
 
 def test_maps_go_with_their_collection(settings: Settings) -> None:
     draw_map("one", settings)
     delete(settings.collections, "one")
-    assert saved_maps(settings, "one") == ()
+    assert saved_maps(of_collection("one", settings)) == ()
 
 
 def test_a_collection_without_vectors_says_what_to_do(settings: Settings) -> None:
