@@ -14,11 +14,11 @@ from core.pipeline.found import Query, Shelf, Wish, ask, quality_of, shelf_of, s
 from core.retrieval import calibrate, chosen
 
 
-def shelf(items: int = 240, spread: float = 0.5) -> Shelf:
+def shelf(items: int = 240, spread: float = 0.5, most: float = 0.8) -> Shelf:
     """Every second item of the atlas has features; three items a recording; doubt is the chance of a wrong place."""
     generator = numpy_generator("shelf", items)
     labels = generator.integers(0, 3, items)
-    doubt = generator.uniform(0, 0.8, items)
+    doubt = generator.uniform(0, most, items)
     side = np.where(generator.uniform(size=items) < doubt, (labels + 1) % 3, labels)
     rows = np.arange(0, items, 2)
     features = (np.eye(5)[side] + spread * generator.normal(size=(items, 5)))[rows]
@@ -65,7 +65,7 @@ def test_keeping_the_surest_holds_the_others_back_and_counts_them() -> None:
 
 
 def test_an_unsafe_query_is_refused_with_the_least_unsafe_alternatives() -> None:
-    one = shelf(900, spread=0.1)
+    one = shelf(900, spread=0.1, most=0.4)
     trial = trial_of(one, "total")
     safety = chosen(trial, risk=0.4)
     assert safety.threshold is not None
