@@ -65,7 +65,7 @@ def test_keeping_the_surest_holds_the_others_back_and_counts_them() -> None:
 
 
 def test_an_unsafe_query_is_refused_with_the_least_unsafe_alternatives() -> None:
-    one = shelf(900, spread=0.1, most=0.4)
+    one = shelf(2000, spread=0.1, most=0.4)
     trial = trial_of(one, "total")
     safety = chosen(trial, risk=0.4)
     assert safety.threshold is not None
