@@ -14,6 +14,7 @@ from core.verdict import spoken
 
 if TYPE_CHECKING:
     from core.pipeline.inspect import Inspected
+    from core.pipeline.places import Across, Along
 
 LOOKS = {  # verdict code -> colour of Streamlit's Markdown, Material symbol
     "trust": ("green", "check_circle"),
@@ -82,7 +83,9 @@ def enough(found: Inspected) -> str:
     if found.draws == 1:
         return "This model gives one answer, whatever the number of samples: there is nothing to average."
     last = told.parts[-1].total_error
-    known = "" if last is None else f" With all {found.draws} the total is known to ± {words.figure(1.96 * last[0], 2)}."
+    known = (
+        "" if last is None else f" With all {found.draws} the total is known to ± {words.figure(1.96 * last[0], 2)}."
+    )
     if told.settled >= found.draws and found.draws > 2:
         return f"The last of the {found.draws} draws still changed the verdict or the answer: take more.{known}"
     noun = "draw is" if told.settled == 1 else "draws are"
@@ -106,4 +109,76 @@ def within(found: Inspected) -> str:
     return (
         f"**{words.plain(listed, 400)}**: of such sets, {words.percent(told.coverage)} hold the true class, as "
         f"{words.count(told.n_calibration)} held-out items have shown."
+    )
+
+
+def along(told: Along) -> str:
+    total = told.doubts["total"]
+    if len(total) == 1:
+        return f"The sound is one window long ({told.how})."
+    worst, best = int(total.argmax()), int(total.argmin())
+    if total[worst] - total[best] < 0.02:
+        return f"The doubt is the same all along ({told.how})."
+    start, end = words.figure(float(told.starts[worst])), words.figure(float(told.starts[worst] + told.seconds))
+    return (
+        f"Most doubtful from {start} to {end} s ({words.figure(float(total[worst]))} nats), surest at "
+        f"{words.figure(float(told.starts[best]))} s ({words.figure(float(total[best]))}); {told.how}."
+    )
+
+
+def leaning(told: Across) -> str:
+    row, column = np.unravel_index(int(told.without.argmin()), told.without.shape)
+    least = float(told.without[row, column])
+    if told.p - least < 0.02:
+        return f"No single part decides: without any of them, {spoken(told.label)} keeps its {words.chance(told.p)}."
+    place = _part_of(int(row), int(column), told.without.shape)
+    return (
+        f"The answer leans most on the {place}: without it, {spoken(told.label)} falls from {words.chance(told.p)} to "
+        f"{words.chance(least)}."
+    )
+
+
+def bringing(told: Across) -> str:
+    change = told.whole["total"] - told.doubts["total"]
+    row, column = np.unravel_index(int(change.argmax()), change.shape)
+    if change[row, column] < 0.02:
+        return f"No part brings doubt in: covering one never lowers it by much ({told.how})."
+    place = _part_of(int(row), int(column), change.shape)
+    return (
+        f"The {place} brings most doubt in: without it, {words.figure(told.whole['total'])} nats become "
+        f"{words.figure(float(told.doubts['total'][row, column]))}; {told.how}."
+    )
+
+
+def _part_of(row: int, column: int, shape: tuple[int, ...]) -> str:
+    down = ("upper", "middle", "lower")[min(2, 3 * row // shape[0])]
+    right = ("left", "centre", "right")[min(2, 3 * column // shape[1])]
+    return "very middle" if (down, right) == ("middle", "centre") else f"{down} {right}"
+
+
+def moved(before: Inspected, now: Inspected) -> str:
+    """What changed most, in places among the held-out items."""
+    shared = [name for name in before.percentiles if name in now.percentiles and name in _KINDS]
+    if not shared:
+        return "This model has no held-out items, so changes have nothing to be measured by."
+    change = {name: now.percentiles[name] - before.percentiles[name] for name in shared}
+    name = max(change, key=lambda one: abs(change[one]))
+    if abs(change[name]) < 1:
+        return "No doubt moved by a place."
+    verb = "rises" if change[name] > 0 else "falls"
+    first, last = before.percentiles[name], now.percentiles[name]
+    return f"What moves most is how {_KINDS[name]} it is: that {verb} from place {first:.0f} to {last:.0f} of 100."
+
+
+_KINDS = {"aleatoric": "ambiguous", "epistemic": "unfamiliar", "novelty": "novel"}
+
+
+def near(labels: Sequence[str | None], cosines: Sequence[float], what: str) -> str:
+    told = [spoken(label) for label in labels if label]
+    if not told:
+        return f"The nearest of {what} have no labels."
+    label, count = Counter(told).most_common(1)[0]
+    return (
+        f"{count} of the {len(labels)} nearest of {what} {'is' if count == 1 else 'are'} {label}; the nearest has a "
+        f"cosine of {words.figure(max(cosines), 2)}."
     )

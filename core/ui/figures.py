@@ -58,16 +58,15 @@ def sound(envelope: np.ndarray, logmel: np.ndarray, centres: np.ndarray, length:
     peak = float(np.abs(envelope).max(initial=0.0)) or 1.0
     ticks = {"tickvals": [-peak, 0, peak], "ticktext": [f"−{words.figure(peak, 2)}", "0", words.figure(peak, 2)]}
     figure.update_yaxes(title_text="amplitude", range=[-1.1 * peak, 1.1 * peak], **ticks, row=1, col=1)
-    marks = [frequency for frequency in _MARKS if centres[0] <= frequency <= centres[-1]]
-    figure.update_yaxes(
-        title_text="frequency",
-        tickvals=np.interp(marks, centres, np.arange(len(centres))),
-        ticktext=[_hertz(mark) for mark in marks],
-        showgrid=False,
-        row=2,
-        col=1,
-    )
+    places, texts = mel_ticks(centres)
+    figure.update_yaxes(title_text="frequency", tickvals=places, ticktext=texts, showgrid=False, row=2, col=1)
     return figure
+
+
+def mel_ticks(centres: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Round frequencies, as places on an axis of mels."""
+    marks = [frequency for frequency in _MARKS if centres[0] <= frequency <= centres[-1]]
+    return np.interp(marks, centres, np.arange(len(centres))), [_hertz(mark) for mark in marks]
 
 
 def brightness(levels: np.ndarray, dark: bool) -> Figure:
