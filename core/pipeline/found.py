@@ -211,9 +211,10 @@ def trial_of(shelf: Shelf, measure: str, *, learned: np.ndarray | None = None, s
         raise UserFacingError(
             "Safe retrieval is calibrated on labels, and fewer than four of these items have one.", code="no-labels"
         )
-    seen = None if learned is None else learned[there]
+    doubt = shelf.doubts[measure][there]
+    no_query = ~np.isfinite(doubt) if learned is None else ~np.isfinite(doubt) | learned[there]
     groups = [str(group) for group in shelf.groups[there].tolist()]
-    return tried(shelf.features[there], codes, shelf.doubts[measure][there], groups, seen=seen, seed=seed)
+    return tried(shelf.features[there], codes, doubt, groups, seen=no_query, seed=seed)
 
 
 def quality_of(shelf: Shelf, measure: str, *, same_recording: bool = False) -> Quality:
