@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 # Two test workers on two cores: threads of their own would only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: help app test lint real fuzz kills boxes models screenshots lock clean
+.PHONY: help app test lint real fuzz kills boxes models figures screenshots lock clean
 
 help: ## what each target does
 	grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,10 @@ boxes: $(VENV)/.dev-installed ## what a linear model and a small ConvNet reach o
 
 models: $(VENV)/.dev-installed ## make the models in checkpoints/ that are missing (hours on two cores; goes on after a stop)
 	$(RUN) -m tests.shipped
+	$(RUN) -m tests.tables
+
+figures: $(VENV)/.dev-installed ## run the README's measurements that are missing (hours; needs ESC-10, CIFAR-10 and the spoken digits)
+	$(RUN) -m tests.evidence
 	$(RUN) -m tests.tables
 
 screenshots: $(VENV)/.dev-installed ## renew the pictures in the README

@@ -50,7 +50,9 @@ def page() -> str:
         mine = [card for card in cards() if card["trained_on"] == data]
         parts += [f"## {data}", _division(mine[0]) + _parts(mine[0]), _quality(mine), _costs(mine), _commands(mine)]
     for path in sorted(STORED.glob("*.json")) if STORED.is_dir() else ():
-        parts.append(_crossvalidation(path.stem, json.loads(path.read_text())))
+        record = json.loads(path.read_text())
+        if "pooled" in record["document"]:
+            parts.append(_crossvalidation(path.stem, record["document"]))
     return "\n\n".join(parts) + "\n"
 
 

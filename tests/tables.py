@@ -9,7 +9,7 @@ from pathlib import Path
 from core import registry
 from core.cli import PACKAGE as COMMANDS
 from core.data import specs
-from tests import model_tables
+from tests import evidence, model_tables
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -49,6 +49,7 @@ def backbones() -> str:
 
 TABLES = {
     "models": model_tables.overview,
+    "figures": evidence.table,
     "methods": methods,
     "backbones": backbones,
     "datasets": datasets,
