@@ -82,16 +82,18 @@ def judged(atlas: Atlas, mapping: Mapping[str, str] | None = None, strangers: St
     if atlas.task == "multilabel":
         return _several(atlas)
     meant = _meant(atlas, mapping)
-    rows = np.flatnonzero((meant != _LEFT_OUT) & (atlas.predicted >= 0))
     if not (meant >= 0).any():
         return _by_neighbours(atlas)
+    fresh, learned = _fresh(atlas)
+    rows = np.flatnonzero((meant != _LEFT_OUT) & (atlas.predicted >= 0) & fresh)
     right = (atlas.predicted[rows] == meant[rows]).astype(np.float64)
     by_definition = int((meant[rows] < 0).sum())
     parts = [f"An answer is right when it is the item's own label; {len(rows)} items were judged."]
     if by_definition:
         parts.append(f"{by_definition} of them have a label that is no class of the model: wrong by definition.")
-    if left := len(meant) - len(rows):
-        parts.append(f"{left} without a label that the model knows were left out.")
+    if left := int((fresh & ((meant == _LEFT_OUT) | (atlas.predicted < 0))).sum()):
+        parts.append(f"{left} without a label that the model knows, or without an answer, were left out.")
+    parts += learned
     return _with(atlas, "accuracy", rows, right, " ".join(parts), strangers)
 
 
@@ -130,14 +132,27 @@ def _with(
 
 
 def _why_not(name: str, values: np.ndarray, draws: int) -> str:
+    if name == "epistemic" and draws == 1:
+        return "with one draw it is zero by definition"
     if not len(values) or np.isnan(values).all():
         return "this model tells none"
     if unknown := int(np.isnan(values).sum()):
         return f"{unknown} of {len(values)} items have none"
     if len(values) > 1 and (values == values[0]).all():
-        one = name == "epistemic" and draws == 1
-        return "with one draw it is zero by definition" if one else "it is the same for every item"
+        return "it is the same for every item"
     return ""
+
+
+def _fresh(atlas: Atlas) -> tuple[np.ndarray, list[str]]:
+    """(items,) what the model did not learn from: it is surer and righter of the rest than of anything new."""
+    if atlas.learned is None:
+        return np.ones(len(atlas.ids), bool), ["Whether the model learned from some of them is not known."]
+    if not (learned := int(atlas.learned.sum())):
+        return ~atlas.learned, []
+    if learned == len(atlas.ids):
+        everything = "The model learned from every one of them: expect worse on anything new."
+        return np.ones(len(atlas.ids), bool), [everything]
+    return ~atlas.learned, [f"{learned} that the model learned from were left out."]
 
 
 def _meant(atlas: Atlas, mapping: Mapping[str, str] | None) -> np.ndarray:

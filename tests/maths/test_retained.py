@@ -48,6 +48,7 @@ def atlas_of(items: int = 90, **changes: Any) -> Any:
         },
         "features": features.astype(np.float32),
         "feature_rows": np.arange(items),
+        "learned": np.zeros(items, bool),
         "columns": {"fold": tuple(str(at % 3) for at in range(items))},
     }
     return SimpleNamespace(**given | changes)
@@ -61,6 +62,7 @@ def test_without_a_mapping_an_answer_is_right_when_it_is_the_label() -> None:
     assert set(found.doubts) == {"total", "aleatoric", "epistemic", "novelty"}
     assert "tells none" in found.missing["score"]
     assert "tells none" in found.missing["max_softmax"]
+    assert "one draw" in judged(atlas_of(draws=1)).missing["epistemic"]
 
 
 def test_own_words_are_mapped_left_out_or_wrong_by_definition() -> None:
@@ -81,6 +83,17 @@ def test_own_words_are_mapped_left_out_or_wrong_by_definition() -> None:
     assert said.places.tolist() == [at for at in range(90) if at % 6 in (0, 3, 5)]
     assert said.right.tolist() == [1.0, 0.0, 1.0] * 15
     assert "wrong by definition" in said.sentence
+
+
+def test_what_the_model_learned_from_is_left_out_where_something_else_is_there() -> None:
+    learned = np.arange(90) < 30
+    found = judged(atlas_of(learned=learned))
+    assert found.places.tolist() == list(range(30, 90))
+    assert "30 that the model learned from were left out" in found.sentence
+    everything = judged(atlas_of(learned=np.ones(90, bool)))
+    assert len(everything) == 90
+    assert "expect worse" in everything.sentence
+    assert "not known" in judged(atlas_of(learned=None)).sentence
 
 
 def test_labels_that_are_no_classes_are_judged_by_their_nearest_item() -> None:
