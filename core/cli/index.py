@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import Command, Outcome, at_least_one, name_source, report
@@ -41,7 +42,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 
     walk = index if options.model is None else _walk_with_model(options, settings)
     dataset = open_source(options.source, settings, options.data)
-    about = About(dataset.kind, dataset.title, dataset.key, dataset.classes)
+    path = Path(options.source).expanduser()
+    source = str(path.resolve()) if path.exists() and dataset.key != options.source else dataset.key  # to be read again
+    about = About(dataset.kind, dataset.title, source, dataset.classes)
     with open_collection(settings.collections, options.collection, create=about, write=True) as writer:
         summary = walk(dataset, writer, workers=settings.decoders + 1, on_progress=report)
         problems = writer.problems()

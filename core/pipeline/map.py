@@ -53,9 +53,7 @@ def heldout_vectors(held: Heldout) -> Vectors | None:
     return Vectors(tuple(held.answers.ids[row] for row in held.feature_rows.tolist()), held.features)
 
 
-def _drawn(
-    vectors: Vectors, backbone: Backbone, folder: Path, options: MapOptions, progress: Progress
-) -> SavedMap:
+def _drawn(vectors: Vectors, backbone: Backbone, folder: Path, options: MapOptions, progress: Progress) -> SavedMap:
     key = key_of_map(vectors, backbone, options)
     if (before := load_map(folder, key)) is not None and before.key == key:
         return before
