@@ -32,8 +32,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if not 0 < options.coverage < 1:
         raise UserFacingError(f"A coverage of {options.coverage:g} was asked for; it must lie between 0 and 1.")
     from core.checkpoints.folders import find
-    from core.device import choose
-    from core.pipeline.inspect import document, inspect_bytes, inspector_of
+    from core.pipeline.inspect import document, inspect_bytes, reader_of
+    from core.runner import Here
     from core.store import open_collection
 
     find(options.model, settings)  # a wrong name is told before anything is loaded
@@ -44,12 +44,14 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         collection = None
         if options.collection is not None:
             collection = stack.enter_context(open_collection(settings.collections, options.collection))
-        inspector = inspector_of(options.model, settings, choose(settings.device).key)
+        reader, here = reader_of(options.model, settings), Here(settings)
+        here.load(options.model)
         for path in options.files:
             try:
                 found = inspect_bytes(
                     _read(path),
-                    inspector,
+                    reader,
+                    here,
                     draws=options.samples,
                     seed=options.seed,
                     coverage=options.coverage,

@@ -1,5 +1,6 @@
 """One file, everything a model has to say of it: answer, doubt, where it lies among what is known, and a verdict.
 
+Who asks needs no torch: a Runner or a Here answers in plain numbers, and the rest is read from the model's folder.
 Probabilities are as predicted, before any temperature: conformal thresholds and percentiles were fitted to such.
 Draw t of S is the same for every S, so that a first look with few draws is the beginning of a longer one.
 """
@@ -7,45 +8,53 @@ Draw t of S is the same for every S, so that a first look with few draws is the 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from core.checkpoints import calibrated
-from core.checkpoints.answering import answers
-from core.checkpoints.answers import MEASURES, PARTS, Answers
-from core.checkpoints.directions import Directions
-from core.checkpoints.folders import find, mark_of
+from core.checkpoints.answers import MEASURES, PARTS
+from core.checkpoints.card import Card
+from core.checkpoints.directions import Directions, directions_of
+from core.checkpoints.folders import find, mark_of, read_card
 from core.checkpoints.heldout import Heldout, load_heldout
-from core.checkpoints.saved import Model, load_model
-from core.contracts import Media, Predictive, Receipt
-from core.errors import UserFacingError
-from core.layers import key_of
+from core.contracts import Media, Receipt
+from core.errors import StoreError, UserFacingError
 from core.media import door
 from core.media.sandbox import Sandbox
+from core.metrics.arrays import plain
 from core.pipeline._neighbours import Neighbour, of_collection, of_heldout
 from core.pipeline._verdicts import Enough, Judge, percentiles_of
-from core.pipeline.scored import Asking, backbone_of
 from core.posthoc import conformal
+from core.runner import Answer, Request
 from core.settings import Settings
-from core.store import Collection
-from core.training.examples import Examples, InMemory
+from core.store import Backbone, Collection
 from core.verdict import Verdict
 
 SAMPLES, COVERAGE, NEIGHBOURS = 50, 0.9, 5
 LOW, HIGH = 5.0, 95.0  # percent of the draws
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inspector:
-    """A model with the held-out items that came with it; load once, use for many files."""
+class Asks(Protocol):
+    """A Runner, or a Here."""
 
-    model: Model
+    def ask(self, request: Request) -> Answer: ...
+
+
+class Refines(Protocol):
+    def refine(self, request: Request) -> Iterator[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reader:
+    """What a model's folder tells without its weights, to read its answers by; the same for many files."""
+
+    card: Card
     heldout: Heldout | None = None
-    mark: str = ""  # what tells it from another model of its name, see core.checkpoints.saved.mark_of
+    directions: Directions | None = None
+    mark: str = ""  # what tells it from another model of its name, see core.checkpoints.folders.mark_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,100 +92,125 @@ class Inspected:
     probs: np.ndarray  # (draws, classes) float32, read-only
     features: np.ndarray  # (dim,) float32, read-only: what places it on a map
     enough: Enough
+    vectors: Backbone  # whose the features are, as collections name them
+    hears: float | None  # seconds of a sound that the model takes in at once
 
 
-def inspector_of(name: str, settings: Settings, device: str = "cpu") -> Inspector:
+def reader_of(name: str, settings: Settings) -> Reader:
     """A model by its name; one without held-out answers still inspects, with less to compare with."""
-    model, mark = load_model(name, settings, device), mark_of(find(name, settings))
+    card, mark = read_card(name, settings), mark_of(find(name, settings))
     try:
-        return Inspector(model, load_heldout(name, settings), mark)
+        held = load_heldout(name, settings)
     except UserFacingError:
-        return Inspector(model, None, mark)
+        held = None
+    return Reader(card, held, directions_of(name, settings), mark)
 
 
-def inspect_bytes(raw: bytes, inspector: Inspector, *, sandbox: Sandbox | None = None, **options: Any) -> Inspected:
+def inspect_bytes(
+    raw: bytes, reader: Reader, asks: Asks, *, sandbox: Sandbox | None = None, **options: Any
+) -> Inspected:
     """``inspect`` of one file as it arrived; its ``seconds`` count the decoding too."""
     began = time.perf_counter()
-    media = door.open_media(raw, kind=inspector.model.card.kind, sandbox=sandbox)
-    found = inspect(media, inspector, **options)
+    media = door.open_media(raw, kind=reader.card.kind, sandbox=sandbox)
+    found = inspect(media, reader, asks, **options)
     return replace(found, seconds=time.perf_counter() - began)
 
 
 def inspect(
     media: Media,
-    inspector: Inspector,
+    reader: Reader,
+    asks: Asks,
     *,
     draws: int = SAMPLES,
     seed: int = 0,
-    coverage: float = COVERAGE,
-    collection: Collection | None = None,
-    neighbours: int = NEIGHBOURS,
+    device: str = "auto",
     noise_of: str | None = None,
+    **options: Any,
 ) -> Inspected:
-    """Neighbours are the model's held-out items, or those of a collection that was indexed with this model.
+    """Ask, and read the answer as ``inspected`` does.
 
     ``noise_of`` is the sha256 whose noise is taken, by default the file's own: with that of the original, steps of a
     perturbed file differ by what was done to it and not by their draws.
     """
-    began = time.perf_counter()
-    model = inspector.model
-    prepared = model.network.prepare(media)
-    told = said_of(model, [prepared.tensor], [noise_of or media.sha256], draws, seed, keep=True)
-    answer = _drawn(told)
-    doubts = {name: float(told.doubts[name][0]) for name in MEASURES if name in told.doubts}
-    thresholds = calibrated.conformal_of(model.card.posthoc, coverage, model.card.task)
-    judge = Judge(model.card, prepared.receipt.notes, thresholds, doubts)
-    probs = answer.probs[:, 0].float().numpy()
-    features = told.features
-    assert features is not None, "answers that were just given have features"
+    return inspected(media, reader, asks.ask(request_of(media, reader, draws, seed, device, noise_of)), **options)
+
+
+def refined(
+    media: Media,
+    reader: Reader,
+    runner: Refines,
+    *,
+    draws: int = SAMPLES,
+    seed: int = 0,
+    device: str = "auto",
+    noise_of: str | None = None,
+    **options: Any,
+) -> Iterator[Inspected]:
+    """``inspect``, in scope network with a few draws first; the last one has all."""
+    for answer in runner.refine(request_of(media, reader, draws, seed, device, noise_of)):
+        yield inspected(media, reader, answer, **options)
+
+
+def request_of(
+    media: Media, reader: Reader, draws: int, seed: int = 0, device: str = "auto", noise_of: str | None = None
+) -> Request:
+    noise = () if noise_of is None else (noise_of,)
+    return Request(reader.card.name, media=(media,), sha256s=noise, draws=draws, seed=seed, device=device)
+
+
+def inspected(
+    media: Media,
+    reader: Reader,
+    answer: Answer,
+    *,
+    row: int = 0,
+    coverage: float = COVERAGE,
+    collection: Collection | None = None,
+    neighbours: int = NEIGHBOURS,
+) -> Inspected:
+    """What an answer means; ``row`` is the file's place among those that were asked together.
+
+    Neighbours are the model's held-out items, or those of a collection that was indexed with this model.
+    """
+    began, card = time.perf_counter(), reader.card
+    if answer.mark != reader.mark:
+        raise StoreError(f"The model {card.name!r} was trained again meanwhile; open the page again.", code="changed")
+    if answer.probs is None:
+        raise ValueError("a file is inspected with its draws")
+    probs, mean, features = answer.probs[:, row], answer.mean[row], answer.features[row]
+    doubts = {name: float(answer.doubts[name][row]) for name in MEASURES if name in answer.doubts}
+    thresholds = calibrated.conformal_of(card.posthoc, coverage, card.task)
+    judge = Judge(card, answer.receipts[row].notes, thresholds, doubts)
     if collection is not None:
-        near, near_of = (
-            of_collection(
-                features[0],
-                model.name,
-                inspector.mark,
-                backbone_of(Asking(model, inspector.mark)),
-                collection,
-                neighbours,
-            ),
-            collection.name,
-        )
+        near = of_collection(features, card.name, reader.mark, answer.vectors, collection, neighbours)
+        near_of = collection.name
     else:
-        near, near_of = (
-            of_heldout(features[0], inspector.heldout, _directions(model), model.card.classes, neighbours),
-            model.card.data.title,
-        )
+        near = of_heldout(features, reader.heldout, reader.directions, card.classes, neighbours)
+        near_of = card.data.title
     for array in (probs, features):
         array.setflags(write=False)
     return Inspected(
-        model=model.name,
+        model=card.name,
         sha256=media.sha256,
         kind=media.kind,
         draws=len(probs),
-        predictions=_predictions(told, probs, model.card.classes),
+        predictions=_predictions(mean, probs, card.classes),
         doubts=doubts,
-        percentiles=percentiles_of(model.card, doubts, len(probs)),
-        score_name=told.score_name,
-        verdict=judge.whole(told.probs[0], len(probs)),
-        prediction_set=_set_of(thresholds, told, model.card.classes),
+        percentiles=percentiles_of(card, doubts, len(probs)),
+        score_name=answer.score_name,
+        verdict=judge.whole(mean, len(probs)),
+        prediction_set=_set_of(thresholds, mean, card),
         neighbours=near,
         neighbours_of=near_of if near is not None else None,
-        receipt=prepared.receipt,
-        seconds=time.perf_counter() - began,
-        classes=model.card.classes,
+        receipt=answer.receipts[row],
+        seconds=answer.waited + time.perf_counter() - began,
+        classes=card.classes,
         probs=probs,
-        features=features[0],
-        enough=judge.enough(answer),
+        features=features,
+        enough=judge.enough(plain(probs[:, None], card.task)),
+        vectors=answer.vectors,
+        hears=answer.hears,
     )
-
-
-def said_of(
-    model: Model, tensors: list[torch.Tensor], sha256s: list[str], draws: int, seed: int, *, keep: bool = False
-) -> Answers:
-    """The answers to prepared inputs, each with the noise of its own identity."""
-    keys = torch.tensor([key_of(sha256) for sha256 in sha256s], dtype=torch.int64)
-    asked = Examples(InMemory(torch.stack(tensors)), torch.zeros(len(keys)), keys, tuple(sha256s))
-    return answers(model, asked, draws=draws, seed=seed, keep=len(keys) if keep else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,30 +272,19 @@ def document(found: Inspected, name: str) -> dict[str, Any]:
     }
 
 
-def _directions(model: Model) -> Directions | None:
-    if model.density is None:
-        return None
-    return Directions(model.density.centre.float().numpy(), model.density.basis.float().numpy())
-
-
-def _drawn(told: Answers) -> Predictive:
-    assert told.kept is not None, "the draws of one file are always kept"
-    return told.kept.answer
-
-
-def _predictions(told: Answers, probs: np.ndarray, classes: tuple[str, ...]) -> tuple[Prediction, ...]:
+def _predictions(mean: np.ndarray, probs: np.ndarray, classes: tuple[str, ...]) -> tuple[Prediction, ...]:
     """The interval is widened to the mean where few extreme draws pull that out of it."""
     low, high = np.percentile(probs.astype(np.float64), (LOW, HIGH), axis=0)
-    mean = told.probs[0]
     low, high = np.minimum(low, mean), np.maximum(high, mean)
     order = np.argsort(-mean, kind="stable").tolist()
     return tuple(Prediction(classes[c], float(mean[c]), float(low[c]), float(high[c])) for c in order)
 
 
-def _set_of(thresholds: conformal.Conformal | None, told: Answers, classes: tuple[str, ...]) -> PredictionSet | None:
+def _set_of(thresholds: conformal.Conformal | None, mean: np.ndarray, card: Card) -> PredictionSet | None:
     if thresholds is None:
         return None
-    answer = Predictive(torch.from_numpy(told.probs)[None], told.task)
-    inside = conformal.predict_sets(thresholds, answer, at_least_one=told.task == "multiclass")[0]
-    order = np.argsort(-told.probs[0], kind="stable").tolist()
-    return PredictionSet(thresholds.coverage, min(thresholds.counts), tuple(classes[c] for c in order if inside[c]))
+    answer = plain(mean[None, None], card.task)
+    inside = conformal.predict_sets(thresholds, answer, at_least_one=card.task == "multiclass")[0]
+    order = np.argsort(-mean, kind="stable").tolist()
+    labels = tuple(card.classes[c] for c in order if inside[c])
+    return PredictionSet(thresholds.coverage, min(thresholds.counts), labels)

@@ -5,22 +5,25 @@ Every part is asked with the noise of the whole file, so that parts differ by wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from core.checkpoints.saved import Model
 from core.contracts import Media
 from core.errors import UserFacingError
 from core.media.audio import window_starts
-from core.pipeline.inspect import said_of
+from core.pipeline.inspect import Asks
+from core.runner import Answer, Request
 
 DRAWS = 16
 MOST = 48  # windows of a sound
 PARTS = 7  # of a picture, to either side
 _PIECES = 5  # windows are this part of a sound that a network hears whole
 _SHORTEST = 0.25  # seconds
+_SIDE = 512  # pixels of a picture's shorter side beyond which its parts are asked in less detail
+_TOGETHER = 32 << 20  # bytes of parts that are asked at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,50 +51,110 @@ class Across:
     how: str
 
 
-def along(media: Media, model: Model, *, draws: int = DRAWS, seed: int = 0, most: int = MOST) -> Along:
-    """A long sound in windows as long as the network hears; of a shorter one each window is repeated to that length."""
+def along(
+    media: Media,
+    model: str,
+    asks: Asks,
+    hears: float | None,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    device: str = "auto",
+    most: int = MOST,
+) -> Along:
+    """A long sound in windows as long as the model ``hears``; of a shorter one each window is repeated to that length.
+
+    ``hears`` is told with every answer of the model; None: it takes a sound whole.
+    """
     if media.rate is None:
         raise UserFacingError("A picture has no time to go along; ask for doubt across it.", code="kind")
     rate, length = media.rate, len(media.samples) / media.rate
-    heard = float(getattr(model.network.entry, "seconds", length))
+    heard = length if hears is None else hears
     whole = length >= 2 * heard
     seconds = heard if whole else max(_SHORTEST, min(length, heard) / _PIECES)
     size = min(len(media.samples), max(1, round(seconds * rate)))
     hop = max(1, size // 2, -(-(len(media.samples) - size) // max(1, most - 1)))
     starts = window_starts(len(media.samples), size, hop)
-    tensors = []
+    windows = []
     for start in starts:
         piece = media.samples[start : start + size]
         piece = piece if whole else np.resize(piece, max(size, round(heard * rate)))
-        tensors.append(model.network.prepare(replace(media, samples=piece)).tensor)
-    told = said_of(model, tensors, [media.sha256] * len(starts), draws, seed)
+        windows.append(replace(media, samples=piece))
+    told = _asked(asks, Request(model, media=tuple(windows), draws=draws, seed=seed, device=device, keep=False))
     how = f"windows of {size / rate:.2g} s" + ("" if whole else f", each repeated to {heard:.3g} s")
-    return Along(np.array(starts) / rate, size / rate, dict(told.doubts), told.probs, how)
+    probs = np.concatenate([answer.mean for answer in told])
+    return Along(np.array(starts) / rate, size / rate, _doubts(told), probs, how)
 
 
-def across(media: Media, model: Model, *, draws: int = DRAWS, seed: int = 0, parts: int = PARTS) -> Across:
+def across(
+    media: Media,
+    model: str,
+    asks: Asks,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    device: str = "auto",
+    parts: int = PARTS,
+) -> Across:
     """Each part in turn is covered with the picture's mean colour."""
     if media.kind != "image":
         raise UserFacingError("A sound has no width to go across; ask for doubt along it.", code="kind")
     height, width = media.samples.shape[:2]
-    down, right = min(parts, height), min(parts, width)
-    rows, columns = (np.linspace(0, side, n + 1).round().astype(int) for side, n in ((height, down), (width, right)))
+    media = _reduced(media)
+    high, wide = media.samples.shape[:2]
+    down, right = min(parts, high), min(parts, wide)
+    rows, columns = (np.linspace(0, side, n + 1).round().astype(int) for side, n in ((high, down), (wide, right)))
     colour = np.rint(media.samples.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
-    tensors = [model.network.prepare(media).tensor]
+    asked = [media]
     for top, bottom in pairwise(rows.tolist()):
         for first, last in pairwise(columns.tolist()):
             covered = media.samples.copy()
             covered[top:bottom, first:last] = colour
-            tensors.append(model.network.prepare(replace(media, samples=covered)).tensor)
-    told = said_of(model, tensors, [media.sha256] * len(tensors), draws, seed)
-    best = int(told.probs[0].argmax())
+            asked.append(replace(media, samples=covered))
+    told = _asked(asks, Request(model, media=tuple(asked), draws=draws, seed=seed, device=device, keep=False))
+    doubts, probs = _doubts(told), np.concatenate([answer.mean for answer in told])
+    best = int(probs[0].argmax())
+    less = "" if high == height else f", in {wide} x {high} pixels"
     return Across(
-        rows,
-        columns,
-        {name: values[1:].reshape(down, right) for name, values in told.doubts.items()},
-        {name: float(values[0]) for name, values in told.doubts.items()},
-        model.card.classes[best],
-        float(told.probs[0, best]),
-        told.probs[1:, best].reshape(down, right),
-        f"each of {down} x {right} parts covered in turn with the picture's mean colour",
+        np.rint(rows * (height / high)).astype(int),
+        np.rint(columns * (width / wide)).astype(int),
+        {name: values[1:].reshape(down, right) for name, values in doubts.items()},
+        {name: float(values[0]) for name, values in doubts.items()},
+        told[0].classes[best],
+        float(probs[0, best]),
+        probs[1:, best].reshape(down, right),
+        f"each of {down} x {right} parts covered in turn with the picture's mean colour{less}",
     )
+
+
+def _reduced(media: Media) -> Media:
+    """No more pixels than parts are told apart by: dozens of copies of it are asked."""
+    height, width = media.samples.shape[:2]
+    share = _SIDE / min(height, width)
+    if share >= 1.0:
+        return media
+    from PIL import Image
+
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return replace(media, samples=np.asarray(Image.fromarray(media.samples).resize(size, Image.Resampling.LANCZOS)))
+
+
+def _asked(asks: Asks, request: Request) -> list[Answer]:
+    """A few at a time, so that neither memory nor the line is taken up by one file."""
+    return [asks.ask(replace(request, media=some)) for some in _portions(request.media)]
+
+
+def _portions(media: Sequence[Media]) -> Iterator[tuple[Media, ...]]:
+    some: list[Media] = []
+    size = 0
+    for one in media:
+        if some and size + one.samples.nbytes > _TOGETHER:
+            yield tuple(some)
+            some, size = [], 0
+        some.append(one)
+        size += one.samples.nbytes
+    yield tuple(some)
+
+
+def _doubts(told: Sequence[Answer]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([answer.doubts[name] for answer in told]) for name in told[0].doubts}

@@ -20,9 +20,10 @@ from core.checkpoints.answers import Answers
 from core.checkpoints.folders import find, mark_of
 from core.checkpoints.saved import Model, load_model
 from core.checkpoints.seen import seen_by
+from core.checkpoints.vectors import vectors_of
 from core.contracts import Dataset, Media, Progress, no_progress
 from core.errors import DataError
-from core.fingerprint import fingerprint, sha256_of
+from core.fingerprint import fingerprint
 from core.layers import key_of
 from core.media.sandbox import Sandbox
 from core.pipeline.index import Embedder, Passed, Summary, index
@@ -85,12 +86,7 @@ def index_with(
 
 
 def backbone_of(asking: Asking) -> Backbone:
-    """Whose vectors the model reads: in scope head those of its network, which many models share."""
-    network = asking.model.network
-    if asking.model.card.scope == "network":
-        return Backbone(f"{network.key} of {asking.model.name}", asking.mark, network.dim)
-    version = fingerprint(repr(network.entry), [[name, _digest(stage)] for name, stage in network.stages])
-    return Backbone(network.key, version, network.dim)
+    return vectors_of(asking.model, asking.mark)
 
 
 def embedder_of(asking: Asking) -> Embedder:
@@ -177,11 +173,3 @@ def rows_of(found: Answers, ids: Sequence[str], asking: Asking) -> tuple[Uncerta
 def _part(found: Answers, name: str, at: int) -> float | None:
     value = float(found.doubts[name][at]) if name in found.doubts else None
     return value if value is not None and np.isfinite(value) else None
-
-
-def _digest(stage: torch.nn.Module) -> list[list[str]]:
-    """The numbers of a stage, by name."""
-    return [
-        [name, sha256_of(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())]
-        for name, tensor in sorted(stage.state_dict().items())
-    ]

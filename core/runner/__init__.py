@@ -7,7 +7,8 @@ and ask the same of one model are answered as one batch, and each gets the answe
 from __future__ import annotations
 
 from core.runner._contract import Answer, Described, Launch, Limits, Loaded, Request
+from core.runner._here import Here
 from core.runner._line import Ticket
 from core.runner._runner import Runner
 
-__all__ = ["Answer", "Described", "Launch", "Limits", "Loaded", "Request", "Runner", "Ticket"]
+__all__ = ["Answer", "Described", "Here", "Launch", "Limits", "Loaded", "Request", "Runner", "Ticket"]

@@ -12,6 +12,7 @@ from core.contracts import Media, Receipt
 from core.errors import UserFacingError
 from core.runner._contract import Answer, Request
 from core.runner._wire import Message
+from core.store import Backbone
 
 _PARTS = ("mean", "mean_entropy", "m2", "features")
 _MAYBE = ("probs",)
@@ -41,7 +42,11 @@ def outcome_of(told: Message, arrays: Sequence[np.ndarray]) -> Answer | UserFaci
         for family in _FAMILIES
     }
     parts: dict[str, Any] = {name: found[name] for name in _PARTS} | {name: found.get(name) for name in _MAYBE}
-    facts = {**told["facts"], "classes": tuple(told["facts"]["classes"])}
+    facts = {
+        **told["facts"],
+        "classes": tuple(told["facts"]["classes"]),
+        "vectors": Backbone(**told["facts"]["vectors"]),
+    }
     receipts = tuple(Receipt.from_json(record) for record in told["receipts"])
     return Answer(**facts, **parts, **families, receipts=receipts)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.checkpoints.answering import answers
 from core.checkpoints.answers import Answers
+from core.checkpoints.saved import Model
 from core.contracts import Media, Receipt
 from core.device import choose
 from core.errors import UserFacingError
@@ -94,6 +95,10 @@ class Computing:
         except UserFacingError as error:
             return {"refused": refusal(error), "loaded": self.loaded()}, []
         return {"answers": told, "loaded": self.loaded()}, found
+
+    def hold(self, model: Model, mark: str) -> None:
+        """Answer for a model that is loaded already."""
+        self._models.hold(model, mark)
 
     def loaded(self) -> list[Message]:
         return [

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.contracts import Kind, Media, Receipt, Scope, Task
 from core.device import Device
+from core.store import Backbone
 
 Form = Literal["media", "inputs", "features"]
 
@@ -19,14 +20,16 @@ Form = Literal["media", "inputs", "features"]
 class Request:
     """Items for one model. Exactly one of ``media``, ``inputs`` and ``features`` is given.
 
-    An item's noise follows its sha256: the same bytes get the same draws, whatever was asked with them.
+    An item's noise follows its sha256: the same bytes get the same draws, whatever was asked with them. Media with
+    ``sha256s`` take the noise of these instead: steps of a perturbed file, or parts of one, then differ by what they
+    hold and not by their draws.
     """
 
     model: str
     media: tuple[Media, ...] = ()  # as decoded; the worker prepares them as the model wants
     inputs: np.ndarray | None = None  # (items, ...) float32, prepared already
     features: np.ndarray | None = None  # (items, dim) float32, for scope head only
-    sha256s: tuple[str, ...] = ()  # of the items; media bring their own
+    sha256s: tuple[str, ...] = ()  # of the items; media bring their own, unless others are named
     draws: int | None = None  # None: as many as the method usually takes
     seed: int = 0
     device: str = "auto"  # auto: as the settings say
@@ -36,7 +39,7 @@ class Request:
         given = [part for part in (self.media or None, self.inputs, self.features) if part is not None]
         if len(given) != 1 or not len(given[0]):
             raise ValueError("a request has media, inputs or features, and at least one item")
-        if not self.media and len(self.sha256s) != len(given[0]):
+        if (self.sha256s or not self.media) and len(self.sha256s) != len(given[0]):
             raise ValueError(f"{len(given[0])} items need as many sha256s, got {len(self.sha256s)}")
         if self.draws is not None and self.draws < 1:
             raise ValueError(f"an answer needs at least one draw, got {self.draws}")
@@ -47,7 +50,7 @@ class Request:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(one.sha256 for one in self.media) or self.sha256s
+        return self.sha256s or tuple(one.sha256 for one in self.media)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -97,6 +100,8 @@ class Answer:
     seconds: float  # of the pass that answered it, with whatever shared the pass
     together: int  # items in that pass
     mark: str  # tells the model from another one that was kept under its name
+    vectors: Backbone  # whose vectors its features are, as collections name them
+    hears: float | None  # seconds of a sound that its network takes in at once; None for pictures
     waited: float = 0.0  # seconds from asking to the answer
 
     def __len__(self) -> int:

@@ -10,11 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.checkpoints.answering import device_of
 from core.checkpoints.folders import find, mark_of
 from core.checkpoints.saved import Model, load_model
+from core.checkpoints.vectors import vectors_of
 from core.methods._held import held_by
 from core.runner._contract import Limits
 from core.settings import Settings
+from core.store import Backbone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +26,7 @@ class Kept:
     mark: str
     device: str
     memory: int  # bytes of its weights
+    vectors: Backbone  # whose its features are
 
 
 class Models:
@@ -30,15 +34,22 @@ class Models:
         self._settings = settings
         self._limits = limits
         self._kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
+        self._held: Kept | None = None
+
+    def hold(self, model: Model, mark: str) -> None:
+        """One that is loaded already, on the device where it is."""
+        self._held = _kept(model, mark, device_of(model).type)
 
     def __call__(self, name: str, device: str) -> Kept:
         """The model on the device, loaded where it is not there or was trained again since."""
+        if self._held is not None and self._held.model.name == name:
+            return self._held
         mark = mark_of(find(name, self._settings))
         kept = self._kept.pop((name, device), None)
         if kept is None or kept.mark != mark:
             kept = None  # what it took is given back first
             model = load_model(name, self._settings, device)
-            kept = Kept(model, mark, device, memory_of(model))
+            kept = _kept(model, mark, device)
         self._kept[name, device] = kept
         self._make_room()
         return kept
@@ -62,6 +73,10 @@ class Models:
             self._kept.popitem(last=False)
         if len(self._kept) < before:
             release()
+
+
+def _kept(model: Model, mark: str, device: str) -> Kept:
+    return Kept(model, mark, device, memory_of(model), vectors_of(model, mark))
 
 
 def memory_of(model: Model) -> int:

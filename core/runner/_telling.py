@@ -28,6 +28,8 @@ def facts_of(kept: Kept, said: Answers) -> Message:
         "device": kept.device,
         "precision": "float32",
         "mark": kept.mark,
+        "vectors": dataclasses.asdict(kept.vectors),
+        "hears": None if card.kind == "image" else getattr(kept.model.network.entry, "seconds", None),
     }
 
 

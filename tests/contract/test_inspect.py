@@ -13,30 +13,21 @@ import pytest
 import torch
 
 from core import registry
-from core.checkpoints import calibrated, heldout
 from core.checkpoints.answering import answers
-from core.checkpoints.directions import Directions
 from core.checkpoints.saved import Model
 from core.cli import main
-from core.contracts import Dataset, Scope
+from core.contracts import Scope
 from core.errors import UserFacingError
 from core.media.door import open_media
 from core.pipeline import _neighbours
-from core.pipeline.inspect import (
-    Beside,
-    Inspected,
-    Inspector,
-    beside,
-    document,
-    inspect,
-    inspect_bytes,
-    inspector_of,
-    ternary,
-)
+from core.pipeline import inspect as walk
+from core.pipeline.inspect import Beside, Inspected, beside, document, ternary
 from core.pipeline.scored import asking_of, index_with
 from core.settings import Settings
 from core.store import About, open_collection
-from tests.toy_models import aspects, few_digits, part_of, trained
+from core.training.examples import Examples, InMemory, keys_of_items
+from tests.inspecting import Inspector, directions_in, inspect, inspect_bytes, png, saved, with_held
+from tests.toy_models import aspects, few_digits, trained
 
 KEYS = {
     "file", "sha256", "kind", "predictions", "total", "aleatoric", "epistemic", "novelty", "score", "percentile",
@@ -44,7 +35,6 @@ KEYS = {
 }  # fmt: skip
 METHODS = registry.discover("core.methods", "METHOD")
 CASES = [(key, scope) for key, method in METHODS.items() for scope in method.scopes]
-OPTIONS: dict[str, dict[str, Any]] = {"dropsembles": {"members": 2}, "ensemble": {"members": 2}, "abnn": {"members": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +43,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(home=folder / "home", checkpoints=folder / "checkpoints", device="cpu", offline=True)
 
 
-def with_held(dataset: Dataset, settings: Settings, key: str, scope: Scope, **options: Any) -> Inspector:
-    """A model with what is kept of its answers to validation items, as training does it."""
-    model, prepared = trained(dataset, settings, key, scope, epochs=1, **OPTIONS.get(key, {}), **options)
-    examples, items = part_of(prepared, "validation")
-    said = answers(model, examples, draws=6, keep=len(items))
-    facts = calibrated.facts(said, examples.labels)
-    held = heldout.held_out(said, examples.labels, items=items, density=model.density)
-    return Inspector(replace(model, card=replace(model.card, posthoc=facts)), held)
-
-
 @pytest.fixture(scope="module")
 def dropout(here: Settings) -> Inspector:
     return with_held(few_digits(here, 12), here, "mc_dropout", "head", name="dropout")
-
-
-def png(settings: Settings, place: int = 0) -> bytes:
-    digits = few_digits(settings, 12)
-    return digits.read([item for item in digits.items if item.split == "test"][place])
 
 
 def assert_contract(told: dict[str, Any], classes: tuple[str, ...]) -> None:
@@ -114,8 +89,6 @@ def test_the_answer_is_that_of_the_walk_over_many(here: Settings, dropout: Inspe
     medias = [open_media(png(here, place)) for place in range(3)]
     alone = [inspect(media, dropout, draws=8, seed=3) for media in medias]
     tensors = torch.stack([dropout.model.network.prepare(media).tensor for media in medias])
-    from core.training.examples import Examples, InMemory, keys_of_items
-
     keys = keys_of_items(tuple(media.sha256 for media in medias))
     together = answers(dropout.model, Examples(InMemory(tensors), keys, keys, ("a", "b", "c")), draws=8, seed=3)
     for row, found in enumerate(alone):
@@ -190,8 +163,8 @@ def test_features_stored_along_the_density_find_an_item_itself(here: Settings, d
     model, held = dropout.model, dropout.heldout
     assert held is not None
     assert held.features is not None
-    assert model.density is not None
-    along = Directions(model.density.centre.float().numpy(), model.density.basis.float().numpy())
+    along = directions_in(model)
+    assert along is not None
     projected = along.along(held.features)
     wide = replace(held, features=projected, basis="density")
     for place in (0, 5):
@@ -205,7 +178,7 @@ def test_features_stored_along_the_density_find_an_item_itself(here: Settings, d
 
 def test_a_model_that_came_alone_is_never_trusted(here: Settings) -> None:
     model: Model = trained(few_digits(here, 12), here, "mc_dropout", "head", name="alone", epochs=1)[0]
-    found = inspect_bytes(png(here), inspector_of("alone", here))
+    found = walk.inspect_bytes(png(here), *saved("alone", here))
     assert model.card.posthoc == {}
     assert found.verdict.code == "unsure"
     assert found.prediction_set is None
@@ -265,7 +238,7 @@ def test_refused_files_stand_among_the_others(
     assert asked(good)[1].startswith("good.png: ")
     assert asked(good, "--coverage", "1.5")[0] == 2
     with pytest.raises(UserFacingError):
-        inspect_bytes(b"nothing of ours", inspector_of("spoken", here))
+        walk.inspect_bytes(b"nothing of ours", *saved("spoken", here))
 
 
 def test_neighbours_of_a_collection_are_its_own_items(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ import torch
 from core.checkpoints.saved import Model
 from core.contracts import Media, Receipt
 from core.errors import UserFacingError
-from core.pipeline.inspect import Inspector, inspect
-from core.pipeline.places import across, along
+from core.pipeline import places
+from core.pipeline.places import Across, Along
 from core.settings import Settings
+from tests.inspecting import Inspector, inspect
 from tests.saving import CONVNET, made
 
-RATE = 8000  # CONVNET hears half a second of it
+RATE, HEARS = 8000, 0.5  # CONVNET hears half a second of it
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,14 @@ def sound(seconds: float, seed: int = 0) -> Media:
 
 def picture(pixels: np.ndarray) -> Media:
     return Media("image", pixels, None, "cd" * 32, Receipt("png", "RGB 8 bit", 1))
+
+
+def along(media: Media, model: Model, **options: Any) -> Along:
+    return places.along(media, model.name, Inspector(model).here, HEARS, **options)
+
+
+def across(media: Media, model: Model, **options: Any) -> Across:
+    return places.across(media, model.name, Inspector(model).here, **options)
 
 
 def test_windows_of_a_long_sound_are_what_the_network_hears(hears: Model) -> None:
