@@ -30,6 +30,7 @@ MEASURES = {
     "max_softmax": "low confidence",
 }
 _MOST_DRAWS, _MOST_SEED = 500, 2**31 - 1
+_LOOK = 2.0  # seconds between two looks at a worker that starts
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
 
 
@@ -83,12 +84,16 @@ _POINT = Kept("keep", 0.8, _share, "a share from 0 to 1", lambda share: f"{share
 _MEASURE = Kept("measure", "total", _one_of(tuple(MEASURES)), "a measure of doubt")
 
 
-def choice() -> Choice:
-    """Draw the side bar and say what it holds. Call it once a run, outside any fragment."""
+def choice(*, warm: bool = False) -> Choice:
+    """Draw the side bar and say what it holds. Call it once a run, outside any fragment.
+
+    ``warm``: the page will ask the model, so have it loaded while the visitor still looks around.
+    """
     known = models.model_list()
     with st.sidebar:
         data = _data()
         model = _model(known)
+        about = st.container(gap="small")
         draws = _number("Samples", _DRAWS, 1, _MOST_DRAWS, "How many times the model is asked with other random "
                         "parts of itself. More samples steady the doubts; a model without random parts "
                         "needs one.")  # fmt: skip
@@ -98,9 +103,14 @@ def choice() -> Choice:
         device = _devices()
         chosen = Choice(model.name if model else None, draws, seed, device, data)
         if model is not None:
-            _about(model, chosen)
-    for sentence in address.said():
-        st.warning(sentence, icon=":material/info:")
+            if warm and model.ready:
+                running.warm(model.name, device)
+            with about:
+                looking = running.begun() and not running.runner().seen()
+                st.fragment(_about, run_every=_LOOK if looking else None)(model, chosen, looking)
+    point(), measure()  # so that all the link asks for is told of at once
+    if said := address.said():
+        st.warning("  \n".join(said), icon=":material/info:")
     address.settle()
     return chosen
 
@@ -221,8 +231,10 @@ def _devices() -> str:
     )
 
 
-def _about(model: ModelFacts, chosen: Choice) -> None:
+def _about(model: ModelFacts, chosen: Choice, looking: bool) -> None:
     """One line that is always there, and the rest behind a click."""
+    if looking and running.runner().seen():
+        st.rerun()  # the devices are known now
     st.caption(f"{KINDS[model.kind]}, {model.scope_words}, learned from {words.plain(model.trained_on)}")
     if not model.ready:
         st.warning(f"This model is not ready: {words.plain(model.why_not or 'a part is missing', 200)}.")

@@ -41,15 +41,15 @@ def look(job: Job) -> JobStatus:
 
 def strip() -> None:
     """Every job that runs, waits, or ended lately; nothing at all where there is none."""
-    if _listed():
-        live = any(not now.over for _, now in _listed())
-        st.fragment(_strip, run_every=_EVERY if live else None)()
+    if found := _listed():
+        live = sum(not now.over for _, now in found)
+        st.fragment(_strip, run_every=_EVERY if live else None)(live)
 
 
 def watch(job: Job) -> JobStatus:
     """One job on the page that started it. The page runs anew when it is over."""
     now = jobs.status(job)
-    st.fragment(_watch, run_every=None if now.over else _EVERY)(job)
+    st.fragment(_watch, run_every=None if now.over else _EVERY)(job, now.over)
     return now
 
 
@@ -64,38 +64,37 @@ def _listed() -> list[tuple[Job, JobStatus]]:
     return live + sorted(over, key=lambda pair: -(pair[1].ended or 0.0))[:_SHOWN]
 
 
-def _strip() -> None:
+def _strip(before: int) -> None:
+    """``before``: how many were under way when the page ran; what it shows follows those that begin and end."""
     found = _listed()
     live = [pair for pair in found if not pair[1].over]
-    _rerun_when_less(len(live))
+    over = [pair for pair in found if pair[1].over]
+    if len(live) != before:
+        st.rerun()
     for job, now in live:
         _live(job, now, "strip")
-    over = [pair for pair in found if pair[1].over]
     if over:
-        bad = sum(now.state != "done" for _, now in over)
-        label = f"{len(over)} job{'s' * (len(over) > 1)} ended" + (f", {bad} before the end" if bad else "")
-        with st.popover(label, icon=":material/history:"):
+        with st.popover(_label(over), icon=":material/history:"):
             for job, now in over:
                 _ended(job, now)
 
 
-def _rerun_when_less(live: int) -> None:
-    """A job that has ended changes what the page has to show."""
-    before = st.session_state.get("jobs-live", 0)
-    st.session_state["jobs-live"] = live
-    if live < before:
-        st.rerun()
+def _label(over: list[tuple[Job, JobStatus]]) -> str:
+    if len(over) == 1:
+        job, now = over[0]
+        return f"{words.plain(job.title)}: {_STATES[now.state][1]}"
+    early = sum(now.state != "done" for _, now in over)
+    return f"{len(over)} jobs ended" + (f", {early} of them early" if early else "")
 
 
-def _watch(job: Job) -> None:
+def _watch(job: Job, over: bool) -> None:
     now = jobs.status(job)
+    if now.over != over:
+        st.rerun()
     if now.over:
-        if st.session_state.pop(f"watched-{job.id}", False):
-            st.rerun()
         _ended(job, now, "watch")
-        return
-    st.session_state[f"watched-{job.id}"] = True
-    _live(job, now, "watch")
+    else:
+        _live(job, now, "watch")
 
 
 def _live(job: Job, now: JobStatus, where: str) -> None:
@@ -147,8 +146,7 @@ def told(now: JobStatus) -> str:
         if now.seconds_left is not None:
             parts.append(f"{words.seconds(max(1.0, now.seconds_left))} left")
         return ", ".join(parts)
-    state = _STATES[now.state][1]
     if now.state == "done":
         took = now.ended - now.began if now.ended and now.began else None
-        return state + (f" in {words.seconds(took)}" if took is not None else "")
-    return f"{state}. {words.plain(now.message, 300)}" if now.message else state
+        return "done" + (f" in {words.seconds(took)}" if took is not None else "")
+    return words.plain(now.message, 300) or _STATES[now.state][1]

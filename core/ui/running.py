@@ -26,6 +26,11 @@ def warm(model: str | None, device: str = "auto") -> None:
     runner().warm(model, device)
 
 
+def begun() -> bool:
+    """Did this visitor have it started?"""
+    return "warmed" in st.session_state
+
+
 def described(model: str, draws: int, device: str) -> Described | None:
     """What asking would take; None where the model cannot be read."""
     try:
