@@ -28,9 +28,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
-    from core.device import choose
     from core.media import door
-    from core.pipeline.retrieve import Limits, model_of, retrieve
+    from core.pipeline.retrieve import Limits, catalogue_of, retrieve
+    from core.runner import Here
 
     collection = open_collection(settings.collections, options.collection)
     kind = collection.about.kind
@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
             f"{options.file.name[:80]!r} could not be read; check its name and that it may be read.", code="unreadable"
         ) from None
     media = door.open_media(raw, kind=kind)
-    row, asking = model_of(collection, settings, choose(settings.device).key)
+    catalogue = catalogue_of(collection, settings)
     limits = Limits(
         options.k,
         options.measure,
@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         options.confidence,
         options.same_recording,
     )
-    found = retrieve(collection, row, asking, media, limits)
+    found = retrieve(catalogue, Here(settings), media, limits)
     return Outcome(_document(options, found), _lines(options, found))
 
 

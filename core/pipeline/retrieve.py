@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from core.checkpoints.answering import answers
+from core.checkpoints.card import Card
+from core.checkpoints.folders import find, mark_of, read_card
+from core.checkpoints.seen import seen_by
 from core.contracts import Media
 from core.errors import StoreError, UserFacingError
-from core.layers import key_of
-from core.pipeline.scored import Asking, asking_of
+from core.fingerprint import key_of
+from core.pipeline._rows import asked_as, rows_of
+from core.pipeline.inspect import Asks
 from core.retrieval import Found, Safety, calibrate, nearest, safe_rows
+from core.runner import Request
 from core.settings import Settings
 from core.store import Collection, ModelRow, UncertaintyRow
-from core.training.examples import Examples, InMemory
 
 MEASURES = ("total", "aleatoric", "epistemic", "novelty", "score")
 UNLIKELY = float("inf")  # the doubt of an item that has none: never among the least doubtful
@@ -55,64 +57,92 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Shelf:
-    """The collection as arrays, one row an item with a vector."""
+class Catalogue:
+    """A collection as one model described it: arrays with one row an item that has a vector.
 
+    It changes with ``Collection.version`` alone, so that who serves many queries reads it once.
+    """
+
+    name: str
+    card: Card
+    row: ModelRow
     ids: tuple[str, ...]
     matrix: np.ndarray
     shas: tuple[str, ...]
     labels: tuple[str | None, ...]
     groups: tuple[str, ...]
     doubts: Mapping[str, UncertaintyRow]
+    learned: np.ndarray | None  # keys of the items that the model was trained on, where its folder says
 
     def of(self, measure: str) -> np.ndarray:
         values = [getattr(self.doubts[id_], measure) if id_ in self.doubts else None for id_ in self.ids]
         return np.array([UNLIKELY if value is None else value for value in values], np.float64)
 
 
-def model_of(collection: Collection, settings: Settings, device: str) -> tuple[ModelRow, Asking]:
-    """The model that the collection was last indexed with, as it was then."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Safe:
+    """Thresholds for a risk, and the items that may be found within them."""
+
+    safety: Safety
+    rows: np.ndarray  # (items,) bool
+
+
+def catalogue_of(collection: Collection, settings: Settings) -> Catalogue:
+    """By the model that the collection was last indexed with, as it was then."""
     rows = collection.models()
     if not rows:
         raise StoreError(
             f"Collection {collection.name!r} was indexed without a model; index it again with a --model.",
             code="no-vectors",
         )
-    asking = asking_of(rows[0].name, settings, device, rows[0].draws, rows[0].seed)
-    if asking.key != rows[0].key:
+    row = rows[0]
+    card, mark = read_card(row.name, settings), mark_of(find(row.name, settings))
+    if asked_as(row.name, mark, card.method_version, row.draws, row.seed) != row.key:
         raise StoreError(
-            f"The model {rows[0].name!r} was trained again since {collection.name!r} was indexed; index it again.",
+            f"The model {row.name!r} was trained again since {collection.name!r} was indexed; index it again.",
             code="changed",
         )
-    return rows[0], asking
+    vectors = collection.vectors(row.vectors)
+    table = collection.items(("id", "sha256", "label", "group"))
+    known = {record["id"]: record for record in table.to_pylist()}
+    records = [known.get(id_, {"sha256": "", "label": None, "group": None}) for id_ in vectors.ids]
+    return Catalogue(
+        collection.name,
+        card,
+        row,
+        vectors.ids,
+        vectors.matrix,
+        tuple(record["sha256"] for record in records),
+        tuple(record["label"] for record in records),
+        tuple(record["group"] or id_ for record, id_ in zip(records, vectors.ids, strict=True)),
+        {one.id: one for one in collection.uncertainties(row.key)},
+        seen_by(row.name, settings),
+    )
 
 
-def retrieve(collection: Collection, row: ModelRow, asking: Asking, media: Media, limits: Limits) -> Retrieved:
-    """The nearest items. A query that is in the collection finds neither itself nor its recording."""
-    if limits.measure not in MEASURES:
-        raise UserFacingError(
-            f"There is no doubt called {limits.measure[:40]!r}; known: {', '.join(MEASURES)}.", code="no-measure"
-        )
-    if media.kind != asking.model.card.kind:
-        raise UserFacingError(
-            f"Collection {collection.name!r} holds the kind {asking.model.card.kind}, and this file is of the kind "
-            f"{media.kind}.",
-            code="wrong-kind",
-        )
-    vector, said = _asked(asking, media)
-    shelf = _shelf(collection, row)
-    doubt = shelf.of(limits.measure)
+def retrieve(
+    catalogue: Catalogue, asks: Asks, media: Media, limits: Limits, *, device: str = "auto", safe: Safe | None = None
+) -> Retrieved:
+    """The nearest items. A query that is in the collection finds neither itself nor its recording.
+
+    ``safe`` is what ``safe_of`` found for these limits, where it is known already.
+    """
+    row = catalogue.row
+    _refuse(catalogue, media, limits)
+    vector, said = _asked(catalogue, asks, media, device)
+    doubt = catalogue.of(limits.measure)
     own = getattr(said, limits.measure)
     if own is None or not np.isfinite(doubt).any():
         raise UserFacingError(f"{row.name} tells no {limits.measure} doubt; choose another measure.", code="no-measure")
-    mine = _own(shelf, media.sha256, limits.same_recording)
+    mine = _own(catalogue, media.sha256, limits.same_recording)
     allowed = ~mine if limits.most is None else ~mine & (doubt <= limits.most)
-    safety, refused = None, ""
+    refused = ""
     if limits.risk is not None:
-        safety, safe = _safety(shelf, doubt, limits, asking.learned)
-        allowed &= safe
-        refused = _why(safety, own, limits.measure)
-    results = _results(shelf, nearest(vector, shelf.matrix, limits.k, allowed))
+        safe = safe or safe_of(catalogue, limits)
+        allowed &= safe.rows
+        refused = _why(safe.safety, own, limits.measure)
+    safety = None if limits.risk is None or safe is None else safe.safety
+    results = _results(catalogue, nearest(vector, catalogue.matrix, limits.k, allowed))
     beyond = int((~mine & ~allowed).sum())
     if refused:
         least = sorted(results, key=lambda one: getattr(one.doubts, limits.measure) if one.doubts else UNLIKELY)
@@ -120,66 +150,69 @@ def retrieve(collection: Collection, row: ModelRow, asking: Asking, media: Media
     return Retrieved(said, row, results, int(mine.sum()), beyond, safety)
 
 
-def _asked(asking: Asking, media: Media) -> tuple[np.ndarray, UncertaintyRow]:
-    from core.pipeline.scored import rows_of
-
-    inputs = asking.model.network.prepare(media).tensor[None]
-    keys = torch.tensor([key_of(media.sha256)])
-    examples = Examples(InMemory(inputs), torch.zeros(1, dtype=torch.int64), keys, (media.sha256,))
-    found = answers(asking.model, examples, draws=asking.draws, seed=asking.seed)
-    assert found.features is not None
-    return found.features[0], rows_of(found, (media.sha256,), asking)[0]
-
-
-def _shelf(collection: Collection, row: ModelRow) -> _Shelf:
-    vectors = collection.vectors(row.vectors)
-    table = collection.items(("id", "sha256", "label", "group"))
-    known = {record["id"]: record for record in table.to_pylist()}
-    records = [known.get(id_, {"sha256": "", "label": None, "group": None}) for id_ in vectors.ids]
-    return _Shelf(
-        vectors.ids,
-        vectors.matrix,
-        tuple(record["sha256"] for record in records),
-        tuple(record["label"] for record in records),
-        tuple(record["group"] or id_ for record, id_ in zip(records, vectors.ids, strict=True)),
-        {one.id: one for one in collection.uncertainties(row.key)},
-    )
-
-
-def _own(shelf: _Shelf, sha256: str, same_recording: bool) -> np.ndarray:
-    same = np.array([sha == sha256 for sha in shelf.shas], bool)
-    if same_recording or not same.any():
-        return same
-    recordings = {shelf.groups[at] for at in np.flatnonzero(same).tolist()}
-    return same | np.array([group in recordings for group in shelf.groups], bool)
-
-
-def _safety(shelf: _Shelf, doubt: np.ndarray, limits: Limits, learned: np.ndarray | None) -> tuple[Safety, np.ndarray]:
+def safe_of(catalogue: Catalogue, limits: Limits) -> Safe:
     """Calibrated on the items with a label and a doubt; only these are the safe database."""
     assert limits.risk is not None
-    usable = np.array([label is not None for label in shelf.labels], bool) & np.isfinite(doubt)
+    doubt = catalogue.of(limits.measure)
+    usable = np.array([label is not None for label in catalogue.labels], bool) & np.isfinite(doubt)
     rows = np.flatnonzero(usable)
     if not len(rows):
         raise UserFacingError(
             "Safe retrieval is calibrated on labels, and no item of this collection has one.", code="no-labels"
         )
-    labels = np.array([shelf.labels[at] for at in rows.tolist()])
-    groups = [shelf.groups[at] for at in rows.tolist()]
-    seen = _learned(shelf, rows, learned)
+    labels = np.array([catalogue.labels[at] for at in rows.tolist()])
+    groups = [catalogue.groups[at] for at in rows.tolist()]
+    matrix = catalogue.matrix[rows]
     found = calibrate(
-        shelf.matrix[rows], labels, doubt[rows], groups, risk=limits.risk, confidence=limits.confidence, seen=seen
+        matrix,
+        labels,
+        doubt[rows],
+        groups,
+        risk=limits.risk,
+        confidence=limits.confidence,
+        seen=_learned(catalogue, rows),
     )
     safe = np.zeros(len(doubt), bool)
     safe[rows] = safe_rows(labels, doubt[rows], found.database_percent)
-    return found, safe
+    return Safe(found, safe)
 
 
-def _learned(shelf: _Shelf, rows: np.ndarray, learned: np.ndarray | None) -> np.ndarray | None:
+def _refuse(catalogue: Catalogue, media: Media, limits: Limits) -> None:
+    if limits.measure not in MEASURES:
+        raise UserFacingError(
+            f"There is no doubt called {limits.measure[:40]!r}; known: {', '.join(MEASURES)}.", code="no-measure"
+        )
+    if media.kind != catalogue.card.kind:
+        raise UserFacingError(
+            f"Collection {catalogue.name!r} holds the kind {catalogue.card.kind}, and this file is of the kind "
+            f"{media.kind}.",
+            code="wrong-kind",
+        )
+
+
+def _asked(catalogue: Catalogue, asks: Asks, media: Media, device: str) -> tuple[np.ndarray, UncertaintyRow]:
+    row = catalogue.row
+    answer = asks.ask(Request(row.name, media=(media,), draws=row.draws, seed=row.seed, device=device, keep=False))
+    if answer.mark != row.mark:
+        raise StoreError(f"The model {row.name!r} was trained again meanwhile; index it again.", code="changed")
+    said = rows_of((media.sha256,), answer.mean, answer.doubts, answer.draws, answer.classes, row.key)
+    return answer.features[0], said[0]
+
+
+def _own(catalogue: Catalogue, sha256: str, same_recording: bool) -> np.ndarray:
+    same = np.array([sha == sha256 for sha in catalogue.shas], bool)
+    if same_recording or not same.any():
+        return same
+    recordings = {catalogue.groups[at] for at in np.flatnonzero(same).tolist()}
+    return same | np.array([group in recordings for group in catalogue.groups], bool)
+
+
+def _learned(catalogue: Catalogue, rows: np.ndarray) -> np.ndarray | None:
     """Which items the model was trained on, by their content; None where its folder does not say."""
-    if learned is None:
+    if catalogue.learned is None:
         return None
-    keys = np.array([key_of(shelf.shas[at]) for at in rows.tolist()], np.int64)
-    return np.isin(keys, learned)
+    keys = np.array([key_of(catalogue.shas[at]) for at in rows.tolist()], np.int64)
+    return np.isin(keys, catalogue.learned)
 
 
 def _why(safety: Safety, own: float, measure: str) -> str:
@@ -193,8 +226,9 @@ def _why(safety: Safety, own: float, measure: str) -> str:
     return ""
 
 
-def _results(shelf: _Shelf, found: Found) -> tuple[Result, ...]:
+def _results(catalogue: Catalogue, found: Found) -> tuple[Result, ...]:
     pairs: Sequence[tuple[int, float]] = list(zip(found.places.tolist(), found.cosines.tolist(), strict=True))
     return tuple(
-        Result(shelf.ids[at], shelf.labels[at], cosine, shelf.doubts.get(shelf.ids[at])) for at, cosine in pairs
+        Result(catalogue.ids[at], catalogue.labels[at], cosine, catalogue.doubts.get(catalogue.ids[at]))
+        for at, cosine in pairs
     )

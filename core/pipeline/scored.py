@@ -23,16 +23,15 @@ from core.checkpoints.seen import seen_by
 from core.checkpoints.vectors import vectors_of
 from core.contracts import Dataset, Media, Progress, no_progress
 from core.errors import DataError
-from core.fingerprint import fingerprint
-from core.layers import key_of
+from core.fingerprint import key_of
 from core.media.sandbox import Sandbox
+from core.pipeline import _rows
 from core.pipeline.index import Embedder, Passed, Summary, index
 from core.settings import Settings
 from core.store import Backbone, ModelRow, UncertaintyRow, Writer
 from core.training.examples import Examples, InMemory
 
 _CHUNK = 4096  # answers between two commits
-_TOP = 5  # classes that are stored with an item
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +51,8 @@ class Asking:
 
     @property
     def key(self) -> str:
-        """UncertaintyRow.model: another training, number of draws or seed is another one."""
-        return fingerprint(self.model.name, self.mark, self.model.card.method_version, self.draws, self.seed)
+        """UncertaintyRow.model."""
+        return _rows.asked_as(self.model.name, self.mark, self.model.card.method_version, self.draws, self.seed)
 
 
 def asking_of(name: str, settings: Settings, device: str, samples: int | None = None, seed: int = 0) -> Asking:
@@ -148,28 +147,4 @@ def _asked(inputs: Tensor, shas: Sequence[str]) -> Examples:
 
 
 def rows_of(found: Answers, ids: Sequence[str], asking: Asking) -> tuple[UncertaintyRow, ...]:
-    classes = asking.model.card.classes
-    order = np.argsort(-found.probs, axis=1, kind="stable")[:, :_TOP]
-    rows = []
-    for at, id_ in enumerate(ids):
-        top = tuple((classes[place], float(found.probs[at, place])) for place in order[at].tolist())
-        rows.append(
-            UncertaintyRow(
-                id=id_,
-                model=asking.key,
-                total=float(found.doubts["total"][at]),
-                aleatoric=_part(found, "aleatoric", at),
-                epistemic=None if found.draws == 1 else _part(found, "epistemic", at),
-                novelty=_part(found, "novelty", at),
-                score=_part(found, "score", at),
-                label=top[0][0],
-                confidence=top[0][1],
-                top=top,
-            )
-        )
-    return tuple(rows)
-
-
-def _part(found: Answers, name: str, at: int) -> float | None:
-    value = float(found.doubts[name][at]) if name in found.doubts else None
-    return value if value is not None and np.isfinite(value) else None
+    return _rows.rows_of(ids, found.probs, found.doubts, found.draws, asking.model.card.classes, asking.key)

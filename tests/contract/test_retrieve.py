@@ -14,8 +14,9 @@ from core.cli import main
 from core.contracts import Dataset, Media
 from core.errors import StoreError, UserFacingError
 from core.media import door
-from core.pipeline.retrieve import Limits, Retrieved, model_of, retrieve
+from core.pipeline.retrieve import Limits, Retrieved, catalogue_of, retrieve, safe_of
 from core.pipeline.scored import Asking, index_with
+from core.runner import Here
 from core.settings import Settings
 from core.store import About, open_collection
 from tests.toy_models import few_digits, trained
@@ -50,7 +51,7 @@ def stored(settings: Settings, at: int) -> tuple[bytes, Media]:
 
 def asked(settings: Settings, media: Media, limits: Limits) -> Retrieved:
     collection = open_collection(settings.collections, "digits")
-    return retrieve(collection, *model_of(collection, settings, "cpu"), media, limits)
+    return retrieve(catalogue_of(collection, settings), Here(settings), media, limits)
 
 
 def test_a_stored_picture_finds_others_and_neither_itself_nor_its_recording(settings: Settings) -> None:
@@ -112,6 +113,18 @@ def test_a_safe_query_is_answered_from_the_safe_database(settings: Settings) -> 
         assert len(one.results) == 3
 
 
+def test_a_catalogue_and_its_thresholds_serve_many_queries(settings: Settings) -> None:
+    """What was worked out once gives what working it out anew gives."""
+    catalogue, here = catalogue_of(open_collection(settings.collections, "digits"), settings), Here(settings)
+    limits = Limits(k=3, risk=0.9)
+    safe = safe_of(catalogue, limits)
+    assert safe.rows.any()
+    for at in range(3):
+        media = stored(settings, at)[1]
+        found, anew = retrieve(catalogue, here, media, limits, safe=safe), asked(settings, media, limits)
+        assert (found.results, found.safety, found.refused) == (anew.results, anew.safety, anew.refused)
+
+
 def test_what_cannot_be_asked_is_refused_in_a_sentence(settings: Settings, tmp_path: Path) -> None:
     _, media = stored(settings, 0)
     for limits in (Limits(measure="mood"), Limits(measure="score"), Limits(risk=2.0), Limits(k=0)):
@@ -120,7 +133,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(settings: Settings, tmp_p
     with open_collection(tmp_path, "bare", create=About("image"), write=True):
         pass
     with pytest.raises(StoreError, match="--model"):
-        model_of(open_collection(tmp_path, "bare"), settings, "cpu")
+        catalogue_of(open_collection(tmp_path, "bare"), settings)
 
 
 def test_the_command_prints_one_document(
