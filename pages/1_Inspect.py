@@ -1,14 +1,12 @@
-"""One file in: what it is, how it sounds or looks, what was done to it."""
+"""One file in: what it is, how far to trust that, and why."""
 
-from core.ui import inspect, shell
+from core.ui import controls, inspect, shell
 
 ICON = ":material/search:"
 
 shell.frame()
-shell.head(
-    "Inspect",
-    "Drop a sound or a picture and see exactly what a model would receive, and what was done to it on the way.",
-)
-files = inspect.choose()
-for file in inspect.page_of(files):
-    inspect.show(file)
+shell.head("Inspect", "Drop a sound or a picture and read what it is, how far to trust that answer, and why.")
+chosen = controls.choice()
+files = inspect.page_of(inspect.choose())
+inspect.meet(files, chosen)
+inspect.show(files, chosen)

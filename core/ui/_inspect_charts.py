@@ -147,9 +147,13 @@ def _stack(figure: Figure, found: Inspected, dark: bool, usual: float | None) ->
         x=total, y=0, text=text, showarrow=False, xanchor="left" if total < 0.6 * reach else "right", row=1, col=1,
         xshift=6 if total < 0.6 * reach else 0, yshift=0 if total < 0.6 * reach else -20, font={"color": colours.ink},
     )  # fmt: skip
-    figure.update_xaxes(range=[0, reach], showgrid=False, tickvals=[0, usual or reach], row=1, col=1)
-    far = words.figure(reach, 2) if usual is None else f"95 of 100 stay below {words.figure(usual, 2)}"
-    figure.update_xaxes(ticktext=["0", far], row=1, col=1)
+    figure.update_xaxes(range=[0, reach], showgrid=False, tickvals=[], row=1, col=1)
+    if usual is not None:
+        figure.add_vline(x=usual, line={"color": colours.faint, "width": 1, "dash": "dot"}, row=1, col=1)
+        figure.add_annotation(
+            x=usual, y=0, yref="y domain", yanchor="top", showarrow=False, xanchor="right", yshift=-2, row=1, col=1,
+            text=f"95 of 100 held-out items stay below {words.figure(usual, 2)}", font={"color": colours.faint},
+        )  # fmt: skip
 
 
 def _ladder(figure: Figure, places: Mapping[str, float], values: Mapping[str, float], dark: bool) -> None:
@@ -257,12 +261,14 @@ def ternary(names: tuple[str, ...], shares: np.ndarray, dark: bool) -> Figure:
     figure = go.Figure(layout=palette.layout(dark, 320))
     figure.add_scatterternary(
         a=shares[:, 0], b=shares[:, 1], c=shares[:, 2], mode="markers",
-        marker={"color": colours.signal, "size": 8, "opacity": 0.45}, hovertemplate=f"One draw<br>{says}<extra></extra>",
+        marker={"color": colours.signal, "size": 8, "opacity": 0.45},
+        hovertemplate=f"One draw<br>{says}<extra></extra>",
     )  # fmt: skip
     mean = shares.mean(axis=0)
     figure.add_scatterternary(
         a=[mean[0]], b=[mean[1]], c=[mean[2]], mode="markers",
-        marker={"color": colours.ink, "size": 13, "symbol": "diamond"}, hovertemplate=f"All draws<br>{says}<extra></extra>",
+        marker={"color": colours.ink, "size": 13, "symbol": "diamond"},
+        hovertemplate=f"All draws<br>{says}<extra></extra>",
     )  # fmt: skip
     axis = {"gridcolor": colours.grid, "linecolor": colours.faint, "showticklabels": False, "ticks": ""}
     corners = {f"{one}axis": {**axis, "title": {"text": label}} for one, label in zip("abc", labels, strict=True)}

@@ -43,8 +43,8 @@ def numbers(found: Inspected, held: int) -> str:
     within = found.prediction_set
     if within is not None:
         count = len(within.labels)
-        noun = "class is" if count == 1 else "classes are"
-        parts.append(f"{count} {noun} possible at {words.percent(within.coverage)}")
+        noun = "class" if count == 1 else "classes"
+        parts.append(f"{count} {noun} in the {words.percent(within.coverage)} prediction set")
     said = "; ".join(parts)
     return said[:1].upper() + said[1:] + "." if said else "This model has no held-out items to compare with."
 
@@ -180,5 +180,12 @@ def near(labels: Sequence[str | None], cosines: Sequence[float], what: str) -> s
     label, count = Counter(told).most_common(1)[0]
     return (
         f"{count} of the {len(labels)} nearest of {what} {'is' if count == 1 else 'are'} {label}; the nearest has a "
-        f"cosine of {words.figure(max(cosines), 2)}."
+        f"cosine of {max(cosines):.3f}."
     )
+
+
+def on_map(names: Sequence[str], spread: float) -> str:
+    """``spread``: how far the neighbours lie from the place, 1: as far as any item may."""
+    name, count = Counter(names).most_common(1)[0]
+    where = "close together" if spread < 0.1 else "apart" if spread < 0.25 else "far apart, so the place says little"
+    return f"It falls among {name} ({count} of its {len(names)} nearest), which lie {where} on the map."

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from core import settings as environment
-from core.contracts import Dataset, Receipt
+from core.contracts import Dataset, Media, Receipt
 from core.data import open_dataset
 from core.fingerprint import sha256_of
 from core.media import preview
@@ -57,9 +57,19 @@ class Shown:
     drawn: Sound | Picture
 
 
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _view(sha256: str, _raw: bytes) -> View:
+    return open_view(_raw)
+
+
+def media(raw: bytes) -> Media:
+    """A decoded file with its samples, which are many: only the last few stay. Raises UserFacingError."""
+    return _view(sha256_of(raw), raw).media
+
+
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _shown(sha256: str, _raw: bytes) -> Shown:
-    view = open_view(_raw)
+    view = _view(sha256, _raw)
     media, drawn = view.media, _drawn(view)
     if isinstance(drawn, Sound):
         played, finding = preview.of_sound(media), findings.of_sound(drawn.log_mel, drawn.centres, drawn.seconds)

@@ -1,15 +1,17 @@
-"""The Inspect page: where files come from, and one card a file."""
+"""The Inspect page: where files come from, which model they meet, and one card a file, the first one first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from core.contracts import Kind
 from core.errors import UserFacingError
-from core.ui import cached, figures, palette, samples, shell, words
-from core.ui.cached import Picture, Shown, Sound
+from core.media.sniff import sniff
+from core.ui import cached, controls, inspect_card, models, running, samples, words
+from core.ui.controls import Choice
 
 _PER_PAGE = 5
 _WAYS = ("Upload", "Record", "Camera", "Samples")  # as they stand in the URL
@@ -22,6 +24,14 @@ class File:
     name: str
     raw: bytes = b""
     refusal: str = ""
+
+    @property
+    def kind(self) -> Kind | None:
+        """As its first bytes say; None for what is neither a sound nor a picture."""
+        try:
+            return None if self.refusal else sniff(self.raw).kind
+        except UserFacingError:
+            return None
 
 
 def choose() -> list[File]:
@@ -96,83 +106,41 @@ def page_of(files: Sequence[File]) -> Sequence[File]:
     return files[(page - 1) * _PER_PAGE : page * _PER_PAGE]
 
 
-def show(file: File) -> None:
-    """One card: the answer, then the evidence, then what was done; a refusal is one sentence."""
-    with st.container(border=True):
-        st.subheader(words.plain(file.name), anchor=False)
-        try:
-            if file.refusal:
-                raise UserFacingError(file.refusal)
-            view = cached.shown(file.raw)
-        except UserFacingError as error:
-            st.error(words.plain(str(error), 400), icon=":material/block:")
-            return
-        st.markdown(f"**{_answer(view)}**")
-        if isinstance(view.drawn, Sound):
-            _sound(view, view.drawn)
-        else:
-            _picture(view, view.drawn)
-        _receipt(view)
+def meet(files: Sequence[File], chosen: Choice) -> None:
+    """Load the model while people still look; where every file is of the other kind, switch to one that takes it."""
+    if chosen.model is None:
+        return
+    kinds = {file.kind for file in files} - {None}
+    own = models.facts(chosen.model)
+    if kinds and own.kind not in kinds:
+        (kind,) = kinds
+        fitting = models.matching(kind, than=own.name)
+        if fitting is not None:
+            thing = {"audio": "a sound", "image": "a picture"}[kind]
+            what = f"{words.plain(files[0].name)} is {thing}" if len(files) == 1 else f"These files are each {thing}"
+            controls.switch_model(fitting.name, f"{what}, which {words.plain(own.title)} does not take.")
+    if own.ready:
+        running.warm(chosen.model, chosen.device)
 
 
-def _answer(view: Shown) -> str:
-    receipt, drawn = view.receipt, view.drawn
-    if isinstance(drawn, Sound):
-        what = f"{words.seconds(drawn.seconds)} of sound at {words.rate(drawn.rate)}"
-    else:
-        what = f"A picture of {receipt.width} × {receipt.height} pixels"
-    alarms = [note.text for note in receipt.notes if note.alarm]
-    if alarms:
-        return f"{what}. Mind: {words.plain('; '.join(alarms), 300)}."
-    return f"{what}. Nothing in it stands in the way of a model."
+def show(files: Sequence[File], chosen: Choice) -> None:
+    """All cards at once with their names, then filled from the first to the last."""
+    slots = []
+    for place, file in enumerate(files):
+        with st.container(border=True):
+            st.subheader(words.plain(file.name), anchor=False)
+            slot = st.empty()
+            if place:
+                slot.caption(f":material/hourglass_empty: Waits: {words.ahead(place)}.")
+            slots.append(slot)
+    others = tuple((file.name, file.raw) for file in files if file.kind is not None)
+    for place, (file, slot) in enumerate(zip(files, slots, strict=True)):
+        inspect_card.fill(slot, place, file.raw, file.refusal, _fitting(file.kind, chosen), others)
 
 
-def _sound(view: Shown, sound: Sound) -> None:
-    st.audio(view.preview, format="audio/flac", alt="what was analysed, as mono")
-    figure = figures.sound(sound.envelope, sound.log_mel, sound.centres, sound.seconds, shell.is_dark())
-    alt = f"Waveform above log-mel spectrogram. {view.finding}"
-    st.plotly_chart(figure, config=palette.CONFIG, alt=alt, key=f"sound-{view.sha256}")
-    st.caption(view.finding)
-
-
-def _picture(view: Shown, picture: Picture) -> None:
-    left, right = st.columns([2, 4])
-    with left:
-        st.image(view.preview, width="stretch", alt=view.finding)
-    with right:
-        figure = figures.brightness(picture.levels, shell.is_dark())
-        alt = f"Brightness of the pixels by channel. {view.finding}"
-        st.plotly_chart(figure, config=palette.CONFIG, alt=alt, key=f"picture-{view.sha256}")
-        st.caption(view.finding)
-
-
-def _receipt(view: Shown) -> None:
-    """What arrived on the left, what was done on the right."""
-    receipt = view.receipt
-    arrived, done = st.columns(2)
-    with arrived:
-        st.markdown("**What arrived**")
-        form = receipt.container.upper()
-        form = receipt.codec if receipt.codec.upper().startswith(form) else f"{form}, {receipt.codec}"
-        facts = [f"{words.plain(form)}, {words.size(receipt.size_bytes)}"]
-        if isinstance(view.drawn, Sound):
-            channels = (
-                "mono"
-                if receipt.channels == 1
-                else "stereo"
-                if receipt.channels == 2
-                else f"{receipt.channels} channels"
-            )
-            facts.append(f"{words.rate(receipt.rate or 0)}, {channels}, {words.seconds(receipt.seconds or 0)}")
-        else:
-            facts.append(f"{receipt.width} × {receipt.height} pixels")
-        facts.append(f"identity: sha256 {view.sha256[:12]}…")
-        st.markdown("\n".join(f"- {fact}" for fact in facts))
-    with done:
-        st.markdown("**What was done to it**")
-        lines = [
-            f"- {':orange[:material/warning:] ' if note.alarm else ''}{words.plain(note.text, 200)}"
-            for note in receipt.notes
-        ]
-        grain = "sample" if isinstance(view.drawn, Sound) else "pixel"
-        st.markdown("\n".join(lines) or f"- nothing: every {grain} is as it arrived")
+def _fitting(kind: Kind | None, chosen: Choice) -> Choice:
+    """Of files of both kinds, each meets a model of its own."""
+    if kind is None or chosen.model is None or models.facts(chosen.model).kind == kind:
+        return chosen
+    found = models.matching(kind, than=chosen.model)
+    return replace(chosen, model=None if found is None else found.name)

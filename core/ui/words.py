@@ -64,7 +64,12 @@ def percent(share: float) -> str:
 
 def chance(p: float) -> str:
     """A probability that is never said to be 0 or 1."""
-    return "> 99 %" if p > 0.995 else "< 1 %" if p < 0.005 else percent(p)
+    return "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else percent(p)
+
+
+def ahead(number: int) -> str:
+    """One's place in a line: 1 -> it is the next."""
+    return "it is next" if number == 1 else f"{number - 1} before it" if number > 1 else "it is its turn"
 
 
 def plain(text: str, limit: int = 80) -> str:
