@@ -26,6 +26,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="store its vectors and doubts too; see 'python -m core models'")
     parser.add_argument("--samples", type=at_least_one, metavar="S", help="draws of --model; by default its own")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws")
+    parser.add_argument("--map", action="store_true", help="of --model: draw the collection too, see the map command")
 
 
 def _walk_with_model(options: argparse.Namespace, settings: Settings) -> Callable[..., Summary]:
@@ -56,6 +57,11 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     lines += [f"  refused: {problem.id}: {problem.reason}" for problem in problems[:_SHOWN]]
     if len(problems) > _SHOWN:
         lines.append(f"  and {len(problems) - _SHOWN:,} more")
+    if options.map and options.model is not None and summary.stored:
+        from core.pipeline.map import draw_map
+
+        drawn = draw_map(options.collection, settings, progress=report)
+        lines.append(f"  drawn as a map in {drawn.seconds:.1f} s")
     listed = [asdict(problem) for problem in problems]
     return Outcome(
         {"collection": options.collection, "model": options.model, **asdict(summary), "refused": listed}, tuple(lines)

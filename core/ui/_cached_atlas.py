@@ -18,6 +18,7 @@ from core.pipeline.atlas import HELDOUT, Atlas, open_atlas, read_item, source_of
 from core.settings import Settings
 from core.ui import cached
 from core.ui.controls import Choice
+from core.verdict import Code
 
 _Stamp = tuple[str, ...]
 
@@ -97,3 +98,13 @@ def agree(first: SavedMap, second: SavedMap) -> float | None:
 @st.cache_resource(max_entries=32, show_spinner="Comparing two maps")
 def _agree(first: str, second: str, _first: SavedMap, _second: SavedMap) -> float | None:
     return agreement(_first.points, _second.points)
+
+
+def codes(whole: Atlas) -> tuple[Code, ...]:
+    """The word of every item's verdict."""
+    return _codes(whole.fingerprint, whole)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _codes(fingerprint: str, _atlas: Atlas) -> tuple[Code, ...]:
+    return tuple(_atlas.code(row) for row in range(len(_atlas)))

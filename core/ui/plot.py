@@ -54,6 +54,8 @@ class Measure:
     ticks: tuple[tuple[float, str], ...] = ()
     low: float | None = None
     high: float | None = None
+    raw: np.ndarray | None = None  # what a hover tells instead, as %{customdata}
+    says: str = "%{marker.color:.3g}"  # Plotly's template of the hover
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,9 +131,11 @@ def points_figure(points: Points, *, dark: bool, height: int = 560) -> Figure:
     marker |= {"size": _narrow(points.size), "opacity": _narrow(points.opacity)}
     trace = go.Scattergl(x=_narrow(points.x), y=_narrow(points.y), mode="markers", marker=marker)
     trace.unselected = {"marker": {"opacity": 0.12}}
-    trace.hovertemplate = "%{marker.color:.3g}<extra></extra>"
     if isinstance(points.colour, Classes):
-        trace.hoverinfo, trace.hovertemplate = "none", None
+        trace.hoverinfo = "none"
+    else:
+        trace.hovertemplate = f"{points.colour.says}<extra></extra>"
+        trace.customdata = None if points.colour.raw is None else _narrow(points.colour.raw)
     figure = go.Figure(trace, palette.layout(dark, height))
     figure.update_layout(margin={"l": 8, "r": 8, "t": 36, "b": 8}, hovermode="closest", dragmode=None)
     bare = {"showgrid": False, "showticklabels": False, "ticks": "", "showline": False}

@@ -1,0 +1,34 @@
+"""An upload as a source on disk, named by its content, so that a job can read it after the page is gone."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from core.errors import UserFacingError
+from core.fingerprint import sha256_of
+from core.settings import Settings
+
+SUFFIXES = (".zip", ".csv", ".tsv", ".parquet")
+
+
+def kept(raw: bytes, name: str, settings: Settings) -> Path:
+    """Written whole or not at all; the same bytes are kept once. A folder of its own, so that a manifest finds
+    nothing beside it."""
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserFacingError(
+            f"{name[:60]!r} is no source; give a .zip of a folder, or a manifest as .csv or .parquet.", code="no-source"
+        )
+    place = settings.uploads / "sources" / sha256_of(raw)[:32] / f"data{suffix}"
+    if not place.is_file():
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(f".{uuid.uuid4().hex}")
+            part.write_bytes(raw)
+            part.replace(place)
+        except OSError as error:
+            raise UserFacingError(
+                "The upload could not be stored here; free some space, then try again.", code="disk"
+            ) from error
+    return place

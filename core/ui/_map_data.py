@@ -1,0 +1,250 @@
+"""The data behind a map: take them along, bring them up to date, draw them anew, and make a new collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from core import jobs as running_jobs
+from core.contracts import Kind
+from core.data import specs
+from core.errors import UserFacingError
+from core.jobs import Job
+from core.pipeline import uploads
+from core.pipeline.atlas import HELDOUT, Atlas, atlases
+from core.store import open_collection
+from core.ui import _cached_atlas, cached, controls, jobs, models, tables, words
+from core.ui.controls import Choice
+
+_WATCHED = "map-job"  # in the session: (job, the collection to open when it is done)
+_NAME = re.compile(r"[^a-z0-9_-]+")
+
+
+def table(atlas: Atlas, rows: np.ndarray) -> None:
+    """The selection as CSV and Parquet."""
+    about = {
+        "model": atlas.model,
+        "data": atlas.name,
+        "fingerprint": atlas.fingerprint[:16],
+        "samples": str(atlas.draws),
+        "seed": str(atlas.seed),
+    }
+    tables.downloads(lambda: _columns(atlas, rows), "map-table", about=about, name=f"map-{atlas.name}")
+
+
+def _columns(atlas: Atlas, rows: np.ndarray) -> dict[str, Sequence[object]]:
+    chosen, codes = rows.tolist(), _cached_atlas.codes(atlas)
+    found: dict[str, Sequence[object]] = {
+        "id": [atlas.ids[row] for row in chosen],
+        "label": [atlas.label_names[row] for row in chosen],
+        "predicted": [atlas.classes[place] if (place := int(atlas.predicted[row])) >= 0 else None for row in chosen],
+        "confidence": _numbers(atlas.confidence[rows]),
+        "right": _numbers(atlas.right[rows]),
+        "verdict": [codes[row] for row in chosen],
+    }
+    for name, values in atlas.doubts.items():
+        found[name] = _numbers(values[rows])
+    for name, values in atlas.percentiles.items():
+        found[f"{name}_percentile"] = _numbers(values[rows])
+    if atlas.points is not None:
+        found["x"], found["y"] = (_numbers(atlas.points[rows, axis]) for axis in (0, 1))
+    for name, texts in atlas.columns.items():
+        found[name if name not in found else f"column_{name}"] = [texts[row] for row in chosen]
+    return found
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values.tolist()]
+
+
+# ---- where there is nothing to draw yet ----
+
+
+def missing(chosen: Choice, error: UserFacingError) -> None:
+    """The collection cannot be seen through the chosen model: what to do, as buttons."""
+    if error.code != "not-indexed":
+        st.error(words.plain(str(error), 400), icon=":material/block:")
+        return
+    known = next((one for one in atlases(cached.settings()) if one.data == chosen.data), None)
+    st.info(words.plain(str(error), 400), icon=":material/info:")
+    kind = None if chosen.model is None else models.facts(chosen.model).kind
+    with st.container(horizontal=True, gap="small"):
+        here = {one.name: one.title for one in models.model_list()}
+        for name in [one for one in known.models if one in here][:3] if known else ():
+            if st.button(f"See it through {words.plain(here[name])}", key=f"map-through-{name}"):
+                controls.switch_model(name)
+        if known is not None and kind == known.kind:
+            st.button("Index it with this model", on_click=_reindex, args=(chosen,), icon=":material/sync:")
+
+
+def undrawn(chosen: Choice, atlas: Atlas) -> None:
+    if atlas.features is None:
+        st.info("No features of these items were stored, so there is nothing to draw a map of.")
+        return
+    st.info("No map of these items is drawn yet.", icon=":material/map:")
+    st.button("Draw the map", on_click=_draw, args=(chosen, []), type="primary", icon=":material/map:")
+
+
+# ---- the map and its data ----
+
+
+def options(chosen: Choice, atlas: Atlas) -> None:
+    """Draw it anew with other options, or from another seed to compare."""
+    before = None if atlas.drawn is None else atlas.drawn.options
+    with st.form("map-options", border=False):
+        with st.container(horizontal=True, gap="medium"):
+            near = st.number_input("Neighbours", 2, 200, before.neighbours if before else 15, width=130,
+                                   help="More shows the large shapes, fewer the fine ones.")  # fmt: skip
+            dist = st.number_input("Least distance", 0.0, 0.99, before.min_dist if before else 0.1, 0.05, width=140,
+                                   help="How close points may lie.")  # fmt: skip
+            metric = st.selectbox("Metric", ["cosine", "euclidean"], width=150,
+                                  index=int(before is not None and before.metric == "euclidean"))  # fmt: skip
+            seed = st.number_input("Seed", 0, 2**31 - 1, before.seed + 1 if before else 0, width=120)
+        asked = st.form_submit_button("Draw another map", icon=":material/map:")
+    if asked:
+        extra = ["--neighbours", str(near), "--min-dist", f"{dist:g}", "--metric", str(metric), "--seed", str(seed)]
+        _draw(chosen, extra)
+
+
+def state(chosen: Choice, atlas: Atlas) -> None:
+    """Of a collection: what was refused, and what changed since."""
+    if atlas.source == HELDOUT:
+        return
+    refused = len(atlas.problems)
+    title = f"The collection {words.plain(atlas.name)}" + (
+        f": {words.count(refused)} files were refused" if refused else ""
+    )
+    with st.expander(title, icon=":material/folder:"):
+        unasked = int((atlas.predicted < 0).sum())
+        said = f"Answers are from {words.count(atlas.draws)} samples and seed {atlas.seed}."
+        if atlas.draws not in (chosen.draws, 1) or atlas.seed != chosen.seed:
+            said += f" The side bar asks for {words.count(chosen.draws)} and seed {chosen.seed}: bring it up to date."
+        if unasked:
+            said += f" {words.count(unasked)} items were not asked yet."
+        st.markdown(said)
+        st.button("Bring it up to date", on_click=_reindex, args=(chosen,), icon=":material/sync:",
+                  help="Only files that are new or changed are read again.")  # fmt: skip
+        if refused:
+            rows = {"file": [id_ for id_, _ in atlas.problems], "why": [why for _, why in atlas.problems]}
+            about = {"data": atlas.name, "fingerprint": atlas.fingerprint[:16]}
+            tables.show(rows, "map-refused", alt="Refused files and why", about=about, name=f"refused-{atlas.name}")
+
+
+# ---- a new collection ----
+
+
+def fresh(chosen: Choice) -> None:
+    """A built-in set, a folder of this machine, a zip or a manifest becomes a collection with its map."""
+    with st.expander("Map your own data", icon=":material/create_new_folder:", expanded=_WATCHED in st.session_state):
+        if chosen.model is None:
+            st.info("A model is needed to index data; make the ones that come with the app with 'make models'.")
+            return
+        kind = models.facts(chosen.model).kind
+        way = st.segmented_control("Data", ["Upload", "Folder", "Built-in set"], default="Upload", required=True,
+                                   key="map-way")  # fmt: skip
+        source, name = {"Upload": _uploaded, "Folder": _folder, "Built-in set": _built_in}[str(way)](kind)
+        collection = st.text_input("Name of the collection", _name_of(name), max_chars=64, key=f"map-name-{name}")
+        st.caption(
+            f"{words.plain(models.facts(chosen.model).title)} reads every file once, with {chosen.draws} samples and "
+            f"seed {chosen.seed}; then the map is drawn. You may close this page meanwhile."
+        )
+        if st.button("Index and draw", type="primary", disabled=not source, icon=":material/play_arrow:"):
+            _start(chosen, source, _name_of(collection))
+
+
+def _uploaded(kind: Kind) -> tuple[str, str]:
+    given = st.file_uploader(
+        "A zip of a folder with one sub-folder a class, of a flat folder, or with a manifest; or a manifest alone",
+        type=["zip", "csv", "tsv", "parquet"],
+        key="map-upload",
+    )
+    if given is None:
+        return "", ""
+    try:
+        return str(uploads.kept(given.getvalue(), given.name, cached.settings())), Path(given.name).stem
+    except UserFacingError as error:
+        st.error(words.plain(str(error), 300), icon=":material/block:")
+        return "", ""
+
+
+def _folder(kind: Kind) -> tuple[str, str]:
+    text = st.text_input("Folder or manifest on this machine", key="map-folder", placeholder="/data/my-recordings")
+    path = Path(text.strip()).expanduser()
+    if not text.strip():
+        return "", ""
+    if not path.is_absolute() or not path.exists():
+        st.error("There is no such folder or file; give its whole path.", icon=":material/block:")
+        return "", ""
+    return str(path.resolve()), path.stem
+
+
+def _built_in(kind: Kind) -> tuple[str, str]:
+    known = {spec.key: spec for spec in specs() if spec.kind == kind and not spec.needs_location}
+    first = [key for key, spec in known.items() if spec.builtin]
+    key = st.selectbox("Set", [*first, *(key for key in known if key not in first)],
+                       format_func=lambda key: known[key].title, key=f"map-set-{kind}")  # fmt: skip
+    st.caption(words.plain(known[key].summary, 200))
+    return str(key), str(key)
+
+
+def _name_of(text: str) -> str:
+    """A text as a collection can be called."""
+    return _NAME.sub("-", text.casefold()).strip("-_")[:64] or "my-data"
+
+
+# ---- jobs ----
+
+
+def _start(chosen: Choice, source: str, name: str, *, again: bool = False) -> None:
+    assert chosen.model is not None
+    words_ = ["index", source, "--collection", name, "--model", chosen.model, "--samples", str(chosen.draws)]
+    words_ += ["--seed", str(chosen.seed), "--map"]
+    _submit(words_, f"Index {name}", name, again=again)
+
+
+def _reindex(chosen: Choice) -> None:
+    """From where it was read first."""
+    source = open_collection(cached.settings().collections, chosen.data).about.source
+    _start(chosen, source, chosen.data, again=True)
+
+
+def _draw(chosen: Choice, extra: list[str]) -> None:
+    what = ["--heldout", str(chosen.model)] if chosen.data == HELDOUT else [chosen.data]
+    title = "the held-out items" if chosen.data == HELDOUT else chosen.data
+    _submit(["map", *what, *extra], f"Draw {title}", chosen.data, again=True)
+
+
+def _submit(words_: Sequence[str], title: str, opens: str, *, again: bool) -> None:
+    try:
+        job = running_jobs.submit(cached.settings(), words_, title=title, again=again)
+    except UserFacingError as error:
+        st.error(words.plain(str(error), 300), icon=":material/block:")
+        return
+    st.session_state[_WATCHED] = (job, opens)
+
+
+def opened() -> None:
+    """The job that this visitor started here has ended: what it made is opened, or the reason is told."""
+    if _WATCHED not in st.session_state:
+        return
+    job: Job
+    job, opens = st.session_state[_WATCHED]
+    try:
+        now = running_jobs.status(job)
+    except UserFacingError:
+        return
+    if not now.over:
+        return
+    del st.session_state[_WATCHED]
+    if now.state != "done":
+        st.error(f"{words.plain(job.title)}: {jobs.told(now)}", icon=":material/block:")
+        return
+    for name in ("map-drawn", "map-which"):
+        st.session_state.pop(name, None)
+    if opens != HELDOUT and st.query_params.get("data") != opens:
+        st.query_params["data"] = opens
+        st.rerun()

@@ -1,0 +1,288 @@
+"""The Map page: what is alike lies close, coloured by doubt; what is selected becomes cards to hear and look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core.errors import UserFacingError
+from core.pipeline.atlas import Atlas
+from core.ui import (
+    _cached_atlas,
+    _map_cards,
+    _map_cut,
+    _map_data,
+    _map_own,
+    _map_paint,
+    _map_which,
+    _map_words,
+    address,
+    controls,
+    models,
+    plot,
+    shell,
+    words,
+)
+from core.ui._map_own import Mark
+from core.ui.address import Kept
+from core.ui.controls import Choice
+
+_HELD = "map-held"  # in the session: (name of the data, ids), however the chart is coloured or drawn
+_HOVERED = 20_000  # points up to which the pointer asks for what is under it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What is drawn: the items that have a place on the chosen map."""
+
+    atlas: Atlas
+    rows: np.ndarray  # of the atlas
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def points(self) -> np.ndarray:
+        assert self.atlas.points is not None
+        return self.atlas.points[self.rows]
+
+
+def page(chosen: Choice) -> None:
+    """Chart, cards, own files, the map itself, the data."""
+    _map_data.opened()
+    try:
+        atlas = _cached_atlas.atlas(chosen)
+    except UserFacingError as error:
+        _map_data.missing(chosen, error)
+        _map_data.fresh(chosen)
+        return
+    atlas = _map_which.on_chosen(atlas)
+    st.markdown(_map_words.about(atlas, _titled(chosen), _cached_atlas.codes(atlas)))
+    if atlas.points is None:
+        _map_data.undrawn(chosen, atlas)
+    else:
+        _whole(chosen, atlas, np.flatnonzero(np.isfinite(atlas.points).all(axis=1)))
+    _map_data.fresh(chosen)
+
+
+def _whole(chosen: Choice, atlas: Atlas, rows: np.ndarray) -> None:
+    chart, cards = st.container(), st.container()
+    marks = _map_own.files(chosen, atlas)
+    view = View(atlas, rows, marks)
+    with chart:
+        _chart(view)
+    with cards:
+        _selection(view)
+    with st.expander("How far to trust this map", icon=":material/verified:"):
+        _map_which.trust(chosen, atlas)
+    _map_data.state(chosen, atlas)
+
+
+def _titled(chosen: Choice) -> str:
+    return words.plain(models.facts(chosen.model or "").title)
+
+
+# ---- the chart ----
+
+
+@st.fragment
+def _chart(view: View) -> None:
+    atlas = view.atlas
+    by, looks = _controls(atlas, view.rows)
+    cut = _threshold(atlas)
+    left, right = st.columns([7, 3], gap="medium")
+    with left:
+        picked = _scatter(view, by, looks, cut)
+    with right:
+        _beside(atlas, picked)
+    if st.session_state.pop("map-selected", False):
+        st.rerun()
+
+
+def _way(atlas: Atlas) -> Kept[str]:
+    known = tuple(_map_paint.ways(atlas))
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(text)
+        return text
+
+    return Kept("colour", "total", read, "a way to colour this map")
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    named: tuple[str, ...] = ()
+    size: bool = False
+    opacity: bool = False
+
+
+def _controls(atlas: Atlas, rows: np.ndarray) -> tuple[str, Looks]:
+    ways, kept = _map_paint.ways(atlas), _way(atlas)
+    value = address.get(kept)
+    value = value if value in ways else "total"
+    if st.session_state.get("map-by") != value:
+        st.session_state["map-by"] = value
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.selectbox(
+            "Colour by",
+            list(ways),
+            format_func=lambda key: ways[key],
+            key="map-by",
+            on_change=lambda: address.put(kept, st.session_state["map-by"]),
+            width=260,
+        )
+        with st.popover("Looks", icon=":material/tune:"):
+            size = st.toggle("Size by doubt", key="map-size", persist_state="session")
+            opacity = st.toggle("Opacity by doubt", key="map-opacity", persist_state="session")
+            names = _map_paint.names_of(atlas, rows, value)
+            named: list[str] = []
+            if len(names) > _map_paint.MOST:
+                most = _map_paint.MOST - 1
+                named = st.multiselect(
+                    f"In colours of their own, at most {most}", names, max_selections=most, key=f"map-named-{value}"
+                )
+            _map_which.pick(atlas)
+    return value, Looks(tuple(named), size, opacity)
+
+
+def _threshold(atlas: Atlas) -> _map_cut.Cut:
+    """The one operating point: what is more doubtful fades."""
+    known = {name: title for name, title in controls.MEASURES.items() if name in atlas.doubts}
+    measure = controls.measure() if controls.measure() in known else "total"
+    share = round(100 * controls.point())
+    for key, value in (("map-keep", share), ("map-measure", measure)):
+        if st.session_state.get(key) != value:
+            st.session_state[key] = value
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.slider(
+            "Keep the surest",
+            0,
+            100,
+            format="%d %%",
+            key="map-keep",
+            on_change=lambda: controls.set_point(st.session_state["map-keep"] / 100),
+            help="What is more doubtful than this fades. Retention and Retrieve use the same point.",
+        )
+        st.selectbox(
+            "by",
+            list(known),
+            format_func=lambda name: known[name],
+            key="map-measure",
+            on_change=lambda: controls.set_measure(st.session_state["map-measure"]),
+            width=230,
+        )
+    cut = _map_cut.cut(atlas, measure, controls.point())
+    st.markdown(cut.sentence)
+    return cut
+
+
+def _scatter(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
+    atlas, rows, points = view.atlas, view.rows, view.points
+    share = _map_paint.share_of(atlas, rows, cut.measure)
+    held = _held(atlas)
+    picked = None if held is None else np.isin(rows, held)
+    dots = plot.Points(
+        points[:, 0],
+        points[:, 1],
+        [atlas.ids[row] for row in rows.tolist()],
+        _map_paint.coloured(atlas, rows, by, shell.is_dark(), looks.named),
+        _map_paint.sizes(share if looks.size else None, len(rows), picked),
+        _map_paint.opacities(share if looks.opacity else None, cut.kept[rows], picked),
+    )
+    finding = _map_words.finding(atlas, rows, by)
+    title = _map_paint.ways(atlas)[by]
+    figure = plot.points_figure(dots, dark=shell.is_dark(), height=520)
+    figure = _map_paint.with_marks(figure, [(mark.name, mark.x, mark.y) for mark in view.marks], shell.is_dark())
+    seen = plot.show(
+        figure,
+        "map-chart",
+        alt=f"Map of {_map_words.things(atlas, len(rows))}, those that the model finds alike close together, coloured "
+        f"by {title.lower()}. {finding}",
+        select=True,
+        hover=len(rows) <= _HOVERED,
+        told=plot.Told(click=partial(_clicked, view), outline=partial(_outlined, view)),
+        name=f"map-{atlas.name}",
+    )
+    st.caption(finding)
+    at = {"clicked": seen.clicked, "hovered": seen.hovered}
+    ids = {name: None if place is None else dots.ids[place[1]] for name, place in at.items()}
+    return plot.Picked(seen, ids["clicked"], ids["hovered"])
+
+
+def _clicked(view: View, _trace: int, index: int) -> None:
+    _map_cards.play(view.atlas.name, view.atlas.ids[int(view.rows[index])])
+
+
+def _outlined(view: View, outlines: tuple[plot.Outline, ...]) -> None:
+    points = view.points
+    inside = plot.Seen(outlines).held(points[:, 0], points[:, 1])
+    _hold(view.atlas, view.rows[inside] if outlines else None)
+
+
+def _hold(atlas: Atlas, rows: np.ndarray | None) -> None:
+    """Remember a selection by the ids of its items; None lets go."""
+    if rows is None or not len(rows):
+        st.session_state.pop(_HELD, None)
+    else:
+        st.session_state[_HELD] = (atlas.name, tuple(atlas.ids[row] for row in rows.tolist()))
+    st.session_state["map-selected"] = True
+    st.session_state.pop("map-cards-page", None)
+
+
+def _held(atlas: Atlas) -> np.ndarray | None:
+    """The rows of the selection; None where nothing is selected."""
+    name, ids = st.session_state.get(_HELD, ("", ()))
+    if name != atlas.name:
+        return None
+    place = {id_: row for row, id_ in enumerate(atlas.ids)}
+    rows = [place[id_] for id_ in ids if id_ in place]
+    return np.array(rows, np.int64) if rows else None
+
+
+def _beside(atlas: Atlas, picked: plot.Picked) -> None:
+    """What the pointer is on, and what was clicked: it goes on playing while the pointer moves."""
+    name, played = st.session_state.get(_map_cards.PLAYED, ("", ""))
+    row = atlas.place(played) if name == atlas.name else None
+    if row is not None:
+        st.markdown(_map_words.item(atlas, row))
+        st.caption(_map_words.doubts(atlas, row))
+        _map_cards.player(atlas, row, autoplay=picked.clicked == played)
+    under = atlas.place(picked.hovered) if picked.hovered is not None and picked.hovered != played else None
+    if under is not None:
+        thumbnail = _cached_atlas.thumbs_of(atlas, (atlas.ids[under],)).get(atlas.ids[under])
+        if thumbnail is not None:
+            st.image(thumbnail, width=192, alt=f"thumbnail of {atlas.ids[under]}")
+        st.markdown(_map_words.item(atlas, under))
+        st.caption(_map_words.doubts(atlas, under))
+    if row is None and under is None:
+        act = "hear" if atlas.kind == "audio" else "see"
+        st.caption(
+            f":material/lasso_select: Draw around points to select them. :material/ads_click: Click one to {act} it. "
+            "With the keyboard: arrows walk the points, Enter picks, Escape lets go."
+        )
+
+
+# ---- the selection ----
+
+
+def _selection(view: View) -> None:
+    atlas, held = view.atlas, _held(view.atlas)
+    rows = np.arange(len(atlas)) if held is None else held
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.subheader(f"{words.count(len(rows))} selected" if held is not None else "All of them", anchor=False)
+        if held is not None:
+            st.button("Let go", icon=":material/deselect:", on_click=_hold, args=(atlas, None), type="tertiary")
+        _map_data.table(atlas, rows)
+    _cards(atlas, rows)
+
+
+@st.fragment
+def _cards(atlas: Atlas, rows: np.ndarray) -> None:
+    orders = _map_cards.orders(atlas)
+    order = st.pills(
+        "List", list(orders), format_func=lambda key: orders[key], default="classes", key="map-order",
+        required=True, label_visibility="collapsed",
+    )  # fmt: skip
+    _map_cards.grid(atlas, _map_cards.ordered(atlas, rows, str(order)), "map-cards")
