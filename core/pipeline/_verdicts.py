@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,8 @@ class Judge:
     doubts: Mapping[str, float]  # of all draws; novelty and score do not hang on their number
 
     def whole(self, mean: np.ndarray, draws: int) -> Verdict:
-        return self._one(mean, self.doubts, draws, self._sizes(mean[None])[0])
+        places = percentiles_of(self.card, self.doubts, draws)
+        return self._one(mean, self.doubts, places, draws, self._sizes(mean[None])[0])
 
     def enough(self, answer: Predictive) -> Enough:
         """``answer`` has one item."""
@@ -48,10 +50,15 @@ class Judge:
         means = probs.cumsum(axis=0) / counts[:, None]
         spread = shannon if answer.task == "multiclass" else _mean_bernoulli
         totals, aleatorics = spread(means), spread(probs).cumsum() / counts
+        doubts = {"total": totals, "aleatoric": aleatorics, "epistemic": totals - aleatorics}
+        fixed = {name: value for name, value in self.doubts.items() if name not in doubts}
+        same = percentiles_of(self.card, fixed, len(probs))
+        places = _places_of(self.card, doubts, len(probs))
         sizes, said = self._sizes(means), []
         for row, mean in enumerate(means):
-            parts = {"total": totals[row], "aleatoric": aleatorics[row], "epistemic": totals[row] - aleatorics[row]}
-            judged = self._one(mean, {**self.doubts, **parts}, len(probs), sizes[row])
+            mine = {name: float(values[row]) for name, values in doubts.items()}
+            there = {name: float(values[row]) for name, values in places.items()}
+            judged = self._one(mean, mine, {**same, **there}, len(probs), sizes[row])
             said.append((judged.code, int(mean.argmax())))
         other = [row for row, pair in enumerate(said) if pair != said[-1]]
         steps = running(answer)
@@ -64,8 +71,15 @@ class Judge:
         sets = conformal.predict_sets(self.thresholds, answer, at_least_one=True)
         return [int(size) for size in (sets & (means >= _LIKELY)).sum(axis=1)]
 
-    def _one(self, mean: np.ndarray, doubts: Mapping[str, float], draws: int, size: int | None) -> Verdict:
-        card, places = self.card, percentiles_of(self.card, doubts, draws)
+    def _one(
+        self,
+        mean: np.ndarray,
+        doubts: Mapping[str, float],
+        places: Mapping[str, float],
+        draws: int,
+        size: int | None,
+    ) -> Verdict:
+        card = self.card
         facts = Facts(
             kind=card.kind,
             task=card.task,
@@ -87,11 +101,16 @@ class Judge:
 
 def percentiles_of(card: Card, doubts: Mapping[str, float], draws: int) -> dict[str, float]:
     """Places among the calibration items. Of a point estimate the epistemic part is rounding and has none."""
+    return {name: float(place) for name, place in _places_of(card, doubts, draws).items()}
+
+
+def _places_of(card: Card, doubts: Mapping[str, Any], draws: int) -> dict[str, np.ndarray]:
+    """Of one value or of many."""
     found = {}
-    for name, value in doubts.items():
-        place = calibrated.percentile(card.posthoc, name, value)
-        if place is not None and (draws > 1 or name != "epistemic"):
-            found[name] = float(place)
+    for name, values in doubts.items():
+        places = calibrated.percentile(card.posthoc, name, values)
+        if places is not None and (draws > 1 or name != "epistemic"):
+            found[name] = places
     return found
 
 

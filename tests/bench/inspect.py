@@ -1,0 +1,87 @@
+"""From an upload to its verdict, warm, through the worker as the pages do it: ``python -m tests.bench.inspect``.
+
+Each run takes another item of the built-in data, so that nothing is answered from memory. ``first`` is the first
+verdict that a page can show, ``whole`` the one of all samples; ``decode`` and ``read`` are their parts before and
+after the network. Printed as one JSON document, with the load of the machine, which nobody else should be using.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from core.data import open_dataset
+from core.media import door
+from core.pipeline.inspect import Reader, inspected, reader_of, request_of
+from core.runner import Runner
+from core.settings import Settings, load
+
+MODELS = ("soundbox-ensemble", "soundbox-mc-dropout", "soundbox-flipout", "toybox-deterministic", "esc10-mc-dropout")
+SAMPLES = (1, 50, 500)
+RUNS, WARM = 30, 3
+ITEMS = {"audio": "soundbox", "image": "toybox"}
+
+
+def files(kind: str, count: int, settings: Settings) -> list[bytes]:
+    data = open_dataset(ITEMS[kind], settings)
+    items = [item for item in data.items if item.split == "test"]
+    return [data.read(item) for item in items[:: max(1, len(items) // count)][:count]]
+
+
+def once(raw: bytes, reader: Reader, runner: Runner, samples: int) -> dict[str, float]:
+    began = time.perf_counter()
+    media = door.open_media(raw, kind=reader.card.kind)
+    decoded = time.perf_counter()
+    seconds = {"decode": decoded - began}
+    for answer in runner.refine(request_of(media, reader, samples)):
+        told = time.perf_counter()
+        found = inspected(media, reader, answer)
+        assert found.verdict.sentence
+        now = time.perf_counter()
+        seconds |= {"whole": now - began, "read": now - told}
+        seconds.setdefault("first", now - began)
+    return seconds
+
+
+def measured(name: str, samples: int, runs: int, runner: Runner, settings: Settings) -> dict[str, Any]:
+    reader = reader_of(name, settings)
+    raws = files(reader.card.kind, runs + WARM, settings)
+    found = [once(raw, reader, runner, samples) for raw in raws][WARM:]
+    row: dict[str, Any] = {"model": name, "scope": reader.card.scope, "samples": samples, "runs": len(found)}
+    for part in ("first", "whole", "decode", "read"):
+        p50, p95 = np.percentile([one[part] for one in found], (50, 95))
+        row |= {f"{part}_p50": round(float(p50), 4), f"{part}_p95": round(float(p95), 4)}
+    return row
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--samples", nargs="+", type=int, default=SAMPLES)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    options = parser.parse_args(words)
+    rows: list[dict[str, Any]] = []
+    settings = load()
+    with Runner(settings) as runner:
+        for name in options.models:
+            for samples in options.samples:
+                row = measured(name, samples, options.runs, runner, settings)
+                print(row, file=sys.stderr)
+                rows.append(row)
+        device = runner.devices()[0].title
+    machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "device": device}
+    told = {"machine": machine, "load": os.getloadavg(), "at": datetime.now(UTC).isoformat(), "rows": rows}
+    print(json.dumps(told, indent=2))
+
+
+if __name__ == "__main__":
+    main()
