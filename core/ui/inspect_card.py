@@ -141,7 +141,6 @@ def _evidence(case: Case, told: Said) -> None:
         (near, inspect_near.show),
         (beside, inspect_beside.show),
         (perturb, inspect_perturb.show),
-        (done, inspect_done.show),
     )
     for tab, show in parts:
         if tab.open:
@@ -150,3 +149,5 @@ def _evidence(case: Case, told: Said) -> None:
                     show(case, told)
                 except UserFacingError as error:
                     st.error(words.plain(str(error), 400), icon=":material/block:")
+    with done:
+        inspect_done.show(case, told, whole=bool(done.open))

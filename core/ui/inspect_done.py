@@ -28,10 +28,20 @@ def what_it_is(view: Shown) -> str:
     return f"{what}. Nothing in it stands in the way of a model."
 
 
-def show(case: Case, told: Said | None) -> None:
+def show(case: Case, told: Said | None, *, whole: bool = True) -> None:
+    """``whole``: with the chart and the downloads; without, the words alone."""
     view = case.view
     found = None if told is None else _cached_inspect.found(told)
-    dark = shell.is_dark()
+    if whole:
+        _signal(case)
+    st.caption(view.finding)
+    _receipt(view, view.receipt if found is None else found.receipt)
+    if whole and found is not None and told is not None:
+        _take(case, told, found)
+
+
+def _signal(case: Case) -> None:
+    view, dark = case.view, shell.is_dark()
     if isinstance(view.drawn, Sound):
         sound = view.drawn
         figure = figures.sound(sound.envelope, sound.log_mel, sound.centres, sound.seconds, dark)
@@ -40,10 +50,6 @@ def show(case: Case, told: Said | None) -> None:
         figure = figures.brightness(view.drawn.levels, dark)
         alt = f"Brightness of the pixels by channel. {view.finding}"
     plot.show(figure, f"{case.key}-signal", alt=alt, name="signal")
-    st.caption(view.finding)
-    _receipt(view, view.receipt if found is None else found.receipt)
-    if found is not None and told is not None:
-        _take(case, told, found)
 
 
 def _receipt(view: Shown, receipt: Receipt) -> None:

@@ -15,21 +15,25 @@ import soundfile
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.ui import running
 from core.ui.shell import PageFile, page_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60
 
 
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One home for the file: each home has a runner with a worker process of its own."""
     from core.ui import cached
 
-    monkeypatch.setenv("PENUMBRA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PENUMBRA_OFFLINE", "1")
-    cached.settings.clear()
-    yield
-    cached.settings.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PENUMBRA_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("PENUMBRA_OFFLINE", "1")
+        cached.settings.clear()
+        yield
+        running.runner().close()
+        cached.settings.clear()
 
 
 def opened(page: str, **parameters: str) -> AppTest:
@@ -103,6 +107,29 @@ def test_a_picture_is_shown_with_its_size() -> None:
     said = everything_said(uploaded(("grey.png", png(), "image/png")))
     assert "A picture of 60 × 40 pixels" in said
     assert "Every pixel is the same" in said
+
+
+def test_the_answer_comes_first_with_the_numbers_behind_it() -> None:
+    app = opened("1_Inspect", **{"from": "Samples", "sample": "Dog", "model": "soundbox-ensemble"})
+    said = everything_said(app)
+    assert ":green[:material/check_circle:] Dog, trust it\\." in said
+    assert "held-out items; more novel than" in said
+    assert "Dog leads with" in said
+    assert "nats of at most ln 16 = 2.77" in said
+
+
+def test_a_picture_switches_to_a_model_for_pictures_and_says_so() -> None:
+    app = opened("1_Inspect", **{"from": "Samples", "sample": "Boat", "model": "soundbox-mc-dropout"})
+    assert "toybox-mc-dropout" in app.query_params["model"]
+    assert any("Boat is a picture" in warning.value for warning in app.warning)
+    assert "Boat leads with" in everything_said(app)
+
+
+def test_files_of_both_kinds_each_meet_a_model_of_their_own() -> None:
+    app = uploaded(("hum.wav", wav(), "audio/wav"), ("grey.png", png(), "image/png"))
+    said = everything_said(app)
+    assert "ln 16" in said
+    assert "ln 12" in said
 
 
 def test_a_bad_file_is_one_sentence_and_costs_no_good_one() -> None:
