@@ -10,7 +10,7 @@ from core.training.schedule import Schedule
 
 HEAD = Schedule(epochs=60, batch=64, rate=1e-3, decay=0.01, warmup=0.1)
 HEADS = (  # what single methods need beside a head's usual schedule
-    ("method=flipout", ("schedule.epochs=200", "config.rho=-4.0", "config.warmup=500", "schedule.rate=2e-3")),
+    ("method=flipout", ("schedule.epochs=40", "config.rho=-4.0", "config.warmup=500", "schedule.rate=5e-4")),
     ("method=det_flip", ("schedule.epochs=120", "config.delta=0.3", "config.warmup=300", "schedule.decay=0")),
     ("method=ensemble", ("config.members=10", "config.bootstrap=yes")),
     ("method=laplace", ("config.structure=kron",)),
