@@ -45,6 +45,24 @@ def choose(wish: str = "auto") -> Device:
     raise UserFacingError(f"There is no device {wish[:40]!r} here; use auto or one of {names}.", code="no-device")
 
 
+def pace(key: str) -> float:
+    """Multiply-adds a second of a small convolution on a device, tried for a moment: for a first guess of durations."""
+    import time
+
+    import torch
+    from torch.nn.functional import conv2d
+
+    device = torch.device(key)
+    picture, kernels = torch.ones(1, 32, 64, 64, device=device), torch.ones(32, 32, 3, 3, device=device)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(4):  # the first one sets things up
+            began = time.perf_counter()
+            conv2d(picture, kernels, padding=1).sum().item()  # the number is there when the work is done
+            seconds.append(time.perf_counter() - began)
+    return picture.numel() * kernels[:, 0].numel() / sorted(seconds[1:])[1]
+
+
 def settle_process(threads: int | None = None) -> bool:
     """Ready a process that is to compute for long, before its first pass through a network.
 

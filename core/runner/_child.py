@@ -36,13 +36,15 @@ def main(words: Sequence[str], computing: type[Computing] | None = None) -> int:
     settle_process(limits.threads)
     from dataclasses import asdict
 
-    from core.device import devices
+    from core.device import devices, pace
     from core.runner import _computing
 
     here = (computing or _computing.Computing)(settings_.load(), limits)
     asked, answers = Shared(int(told["asked"])), int(told["answers"])
     out = Shared(int(told["told"]))
-    send(answers, {"event": "hello", "devices": [asdict(device) for device in devices()]})
+    found = devices()
+    paces = {device.key: pace(device.key) for device in found}
+    send(answers, {"event": "hello", "devices": [asdict(device) for device in found], "paces": paces})
     while True:
         message = inbox.get()
 

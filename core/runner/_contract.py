@@ -131,7 +131,8 @@ class Described:
     memory: int  # bytes of its weights
     loaded: bool
     draws: int
-    seconds: float | None  # for one item at so many draws, from rates measured here; None: nothing was measured yet
+    seconds: float | None  # for one item at so many draws; None: the worker has not started, or no size is known
+    measured: bool  # seconds are from answers of this model; otherwise a guess from its size
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.contracts import Scope
@@ -25,7 +26,17 @@ class Rates:
 
     _passes: dict[tuple[str, str], deque[Pass]] = field(default_factory=dict)
     _work: dict[str, deque[float]] = field(default_factory=dict)  # device -> multiply-adds a second
+    _paces: dict[str, float] = field(default_factory=dict)  # the same, tried before anything was asked
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, paces: Mapping[str, float]) -> None:
+        with self._lock:
+            self._paces |= paces
+
+    def known(self, model: str, device: str) -> bool:
+        """Was it measured?"""
+        with self._lock:
+            return bool(self._passes.get((model, device)))
 
     def note(self, model: str, device: str, one: Pass, scope: Scope, macs: int | None) -> None:
         with self._lock:
@@ -35,10 +46,13 @@ class Rates:
                 self._work.setdefault(device, deque(maxlen=_GUESSED)).append(work / one.seconds)
 
     def seconds(self, model: str, device: str, draws: int, scope: Scope, macs: int | None) -> float | None:
-        """For one item. Of a model that was never asked: from its size, at the rate of others on this device."""
+        """For one item. Of a model that was never asked: from its size, at the rate of others on this device.
+
+        Before any was asked: at the device's pace.
+        """
         with self._lock:
             known = list(self._passes.get((model, device), ()))
-            work = sorted(self._work.get(device, ()))
+            work = sorted(self._work.get(device, ())) or ([self._paces[device]] if device in self._paces else [])
         if known:
             return _estimate(known, draws, scope)
         if work and macs:

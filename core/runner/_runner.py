@@ -97,12 +97,13 @@ class Runner:
         wish = "cuda:0" if wish == "cuda" else wish
         found = next((one for one in self._devices if wish in ("auto", one.key)), None)
         loaded = [one for one in self._loaded if one.name == model and (found is None or one.device == found.key)]
-        known = None
+        seconds, measured = None, False
         if found is not None:
-            known = self._rates.seconds(model, found.key, draws, card.scope, card.macs)
+            seconds = self._rates.seconds(model, found.key, draws, card.scope, card.macs)
+            measured = self._rates.known(model, found.key)
         memory = loaded[0].memory if loaded else 4 * card.params
         return Described(
-            model, card.kind, card.scope, card.method, found, "float32", memory, bool(loaded), draws, known
+            model, card.kind, card.scope, card.method, found, "float32", memory, bool(loaded), draws, seconds, measured
         )
 
     def loaded(self) -> tuple[Loaded, ...]:
@@ -214,6 +215,7 @@ class Runner:
             with self._lock:
                 self._worker = worker
         self._worker.greet()
+        self._rates.begin(self._worker.paces)
         self._devices = self._worker.devices
         self._greeted.set()
         return self._worker

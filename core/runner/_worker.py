@@ -57,6 +57,7 @@ class Worker:
         self._number = 0
         self._ended = False
         self.devices: tuple[Device, ...] = ()
+        self.paces: dict[str, float] = {}  # multiply-adds a second, by device, as it tried when it started
 
     @property
     def alive(self) -> bool:
@@ -70,6 +71,7 @@ class Worker:
             message = receive(self._answers, time.monotonic() + self._limits.start)
         except (Gone, Silent):
             raise Lost("did not start") from None
+        self.paces = message["paces"]
         self.devices = tuple(Device(**told) for told in message["devices"])
 
     def exchange(self, message: Message, arrays: Sequence[np.ndarray]) -> tuple[Message, list[np.ndarray]]:

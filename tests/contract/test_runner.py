@@ -255,6 +255,9 @@ def test_models_are_loaded_ahead_kept_by_last_use_and_described(here: Settings, 
         runner.warm(HEAD)
         until(lambda: [one.name for one in runner.loaded()] == [HEAD], "the model's load")
         assert runner.devices()[-1].key == "cpu"
+        guess = runner.describe(HEAD)
+        assert guess.seconds is not None
+        assert not guess.measured
         runner.ask(Request(SCORE, media=media[:1]))
         runner.ask(Request(HEAD, media=media[:1]))
         runner.ask(Request(NETWORK, media=media[:1], draws=4))
@@ -266,6 +269,7 @@ def test_models_are_loaded_ahead_kept_by_last_use_and_described(here: Settings, 
         assert told.device.key == "cpu"
         assert told.seconds == pytest.approx(10 * (runner.describe(NETWORK, 4).seconds or 0))
         assert not runner.describe(SCORE).loaded
+        assert runner.describe(SCORE).measured
 
 
 def test_a_model_trained_again_answers_anew(

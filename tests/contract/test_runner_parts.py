@@ -24,9 +24,15 @@ def test_time_is_told_from_what_was_measured() -> None:
     """A cost an item and one a draw; what was never asked by its size, at the rate of the others."""
     rates = Rates()
     assert rates.seconds("a", "cpu", 50, "network", 1000) is None
+    rates.begin({"cpu": 5000.0})
+    assert rates.seconds("a", "cpu", 50, "network", 1000) == pytest.approx(10.0)  # a guess before the first answer
+    assert rates.seconds("a", "cpu", 50, "head", 1000) == pytest.approx(0.2)
+    assert rates.seconds("a", "cuda:0", 50, "head", 1000) is None
+    assert not rates.known("a", "cpu")
     for draws in (10, 50, 50):
         rates.note("a", "cpu", Pass(4, draws, 4 * (0.5 + 0.01 * draws)), "network", 1000)
     assert rates.seconds("a", "cpu", 100, "network", 1000) == pytest.approx(1.5)
+    assert rates.known("a", "cpu")
     rates.note("b", "cpu", Pass(1, 20, 2.0), "network", None)
     assert rates.seconds("b", "cpu", 40, "network", None) == pytest.approx(4.0)
     rates.note("c", "cuda:0", Pass(2, 50, 1.0), "head", 3000)  # 6,000 multiply-adds a second
