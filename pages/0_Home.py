@@ -1,4 +1,4 @@
-"""Where to go and what is in the box."""
+"""Where to go, what doubt is good for, and what is in the box."""
 
 from core.ui import home, shell
 
@@ -7,4 +7,7 @@ ICON = ":material/home:"
 shell.frame()
 home.hero()
 home.doors()
+places = home.doubts()
+home.results()
+home.examples(places)
 home.gallery()

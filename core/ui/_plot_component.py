@@ -93,7 +93,8 @@ def show(
     data = {"figure": _text_of(figure), "stamp": stamp, "select": select, "hover": hover, "alt": alt, "name": name}
     callbacks = _callbacks(key, stamp, counts, handle, told or Told())
     _serve()
-    _component()(key=key, data={**data, "handle": point}, height="content", **callbacks)
+    # in a list: of a bare mapping Streamlit asks whether its values are tables, and loads pandas to find out
+    _component()(key=key, data=[{**data, "handle": point}], height="content", **callbacks)
     return _read(_state(key), stamp, counts, handle)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -193,3 +194,15 @@ def test_the_server_never_imports_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr[-2000:]
+
+
+def test_the_doors_of_the_landing_page_lead_to_samples_that_exist() -> None:
+    from core.ui import home, samples
+
+    assert set(home.DOORS) <= {sample.name for sample in samples.offered()}
+
+
+def test_home_states_real_results_of_what_came_with_the_app() -> None:
+    said = everything_said(opened("0_Home"))
+    assert re.search(r"Keeping the surest 80 % raises accuracy from \d\d\.\d to \d\d\.\d %", said)
+    assert re.search(r"the most doubtful fifth holds \d\d % of its errors", said)

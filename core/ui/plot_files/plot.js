@@ -62,7 +62,7 @@ class Chart {
     this.setStateValue(name, name === "dragged" || value === null ? value : { stamp: this.data.stamp, value });
   }
 
-  async update({ data, setStateValue }) {
+  async update({ data: [data], setStateValue }) {
     const before = this.data;
     if (before && before.stamp !== data.stamp) [this.index, this.cursor.hidden] = [undefined, true];
     Object.assign(this, { data, setStateValue });
