@@ -33,6 +33,7 @@ from core.jobs._status import Job, JobStatus, status_inside
 from core.settings import PROJECT, Settings
 
 _GRACE = 10.0  # seconds that a command has to stop at its next safe point
+_KEPT = 50  # jobs that are done and still listed; what they made stays in any case
 _LEAVE = 5.0  # seconds in which the last process of a job that has a result is gone
 _NO_PART = {"--json", "--resume"}  # words that do not change what is asked for
 _ASKS = {"train"}  # commands that are told whether to go on or to begin anew; the others see what is there
@@ -77,6 +78,7 @@ def submit(
             about = {"title": job.title, "created": job.created, "heavy": heavy}
             write_json(folder / REQUEST, {"words": words, "settings": relevant, **about})
         _start_if_due(settings, job, launch or Launch(), again=again)
+        _prune(settings, job)
     return job
 
 
@@ -163,6 +165,15 @@ def _all(settings: Settings) -> list[Job]:
     if not settings.jobs.is_dir():
         return []
     return [job for folder in settings.jobs.iterdir() if (job := Job.load(folder)) is not None]
+
+
+def _prune(settings: Settings, asked: Job) -> None:
+    """Forget the oldest of many jobs that are done; who did not get to its end may be resumed, and stays."""
+    for job in [job for job in list_jobs(settings) if status_inside(job.folder).state == "done"][_KEPT:]:
+        lock = claim(job.folder) if job != asked else None
+        if lock is not None:
+            shutil.rmtree(job.folder, ignore_errors=True)
+            os.close(lock)
 
 
 def _ticket(job: Job) -> tuple[int, float]:

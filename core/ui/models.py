@@ -175,5 +175,6 @@ def _cost(described: Described) -> list[str]:
         lines.append("how long an answer takes is known after the first one")
     else:
         about = words.seconds(described.seconds)
-        lines.append(f"about {about} for one item at {described.draws} samples, as measured here")
+        how = "as measured here" if described.measured else "guessed from its size"
+        lines.append(f"about {about} for one item at {described.draws} samples, {how}")
     return lines

@@ -16,7 +16,7 @@ import pytest
 
 from core import registry
 from core.errors import UserFacingError
-from core.jobs import cancel, canonical_words, find, forget, list_jobs, log_of, resume, status, submit, wake
+from core.jobs import _launch, cancel, canonical_words, find, forget, list_jobs, log_of, resume, status, submit, wake
 from core.settings import PROJECT, Settings, load
 from tests.jobbing import TINY, end_all, ended, lines, submits, until
 
@@ -60,6 +60,20 @@ def test_spelling_is_no_other_request_and_a_setting_that_matters_is(settings: Se
     assert len(ids) == 1
     assert other.id not in ids
     assert [ended(job).result["device"] for job in (find(settings, ids.pop()), other)] == ["cpu", "auto"]
+
+
+def test_of_many_jobs_that_are_done_the_last_stay(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And every one that may still be resumed."""
+    monkeypatch.setattr(_launch, "_KEPT", 2)
+    failed = submit(settings, ("breaks",), launch=TINY)
+    assert ended(failed).state == "failed"
+    made = []
+    for word in ("--a", "--b", "--c", "--d"):
+        made.append(submit(settings, ("says", word), launch=TINY))
+        assert ended(made[-1]).state == "done"
+    assert status(submit(settings, ("says", "--b"), launch=TINY)).attempt == 1, "the one that is asked for stays"
+    submit(settings, ("says", "--a"), launch=TINY)
+    assert {job.id for job in list_jobs(settings)} == {made[place].id for place in (0, 2, 3)} | {failed.id}
 
 
 def test_eight_processes_that_ask_at_once_get_one_job(settings: Settings, ledger: Path) -> None:
