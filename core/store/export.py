@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.store._snapshot import Snapshot
 
 _PLAIN = ("id", "sha256", "kind", "label", "fold", "group", "split", "seconds", "truth", "receipt")
-_MEASURES = ("label", "confidence", "total", "aleatoric", "epistemic", "novelty", "score")
+_MEASURES = ("label", "confidence", "total", "aleatoric", "epistemic", "novelty", "score", "top")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,7 +169,7 @@ def test_an_export_can_be_opened_in_a_spreadsheet_without_running_anything(root:
         writer.add([replace(item(n, name=text, label=text), extra=(("=h", text),)) for n, text in enumerate(formulas)])
         writer.tag([formulas[0]], "=tag")
         writer.note(formulas[1], "=note")
-        writer.add_uncertainties([UncertaintyRow(formulas[2], "=model", -1.5, label="=l")])
+        writer.add_uncertainties([UncertaintyRow(formulas[2], "=model", -1.5, label="=l", top=(("=l", 0.5),))])
     reader = open_collection(root, "one")
     assert reader.export(tmp_path / "out.csv") == reader.export(tmp_path / "out.parquet") == len(formulas)
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as stream:
@@ -186,6 +187,7 @@ def test_an_export_can_be_opened_in_a_spreadsheet_without_running_anything(root:
                 assert cell == ("" if value is None else str(value))
     assert [row["id"] for row in exact] == formulas
     assert exact[2]["model =model: total"] == -1.5
+    assert json.loads(exact[2]["model =model: top"]) == [["=l", 0.5]]
     with pytest.raises(StoreError, match=r"ends in \.csv or \.parquet"):
         reader.export(tmp_path / "out.xlsx")
 
