@@ -14,6 +14,7 @@ import numpy as np
 
 from core.metrics import scoring
 from core.metrics.retrieval import hits
+from core.pipeline.atlas import plain
 
 if TYPE_CHECKING:
     from core.pipeline.atlas import Atlas
@@ -72,9 +73,9 @@ def own_words(atlas: Atlas) -> tuple[Word, ...]:
     for name in atlas.label_names:
         if name is not None:
             counts[name] = counts.get(name, 0) + 1
-    known = {_plain(name): name for name in atlas.classes}
+    known = {plain(name): name for name in atlas.classes}
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(Word(text, count, known.get(_plain(text))) for text, count in ranked)
+    return tuple(Word(text, count, known.get(plain(text))) for text, count in ranked)
 
 
 def judged(atlas: Atlas, mapping: Mapping[str, str] | None = None, strangers: Strangers | None = None) -> Judged:
@@ -240,7 +241,3 @@ def strangers_of(atlas: Atlas) -> Strangers | None:
 def slice_names(atlas: Atlas, by: str) -> Sequence[str | None]:
     """What each item is called where items are told apart ``by`` their label or a column."""
     return atlas.label_names if by == "label" else atlas.columns[by]
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("_", " ").replace("-", " ").casefold().split())

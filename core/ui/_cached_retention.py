@@ -1,0 +1,94 @@
+"""What Retention and Retrieve compute once for all visitors: keys are an atlas' fingerprint and small frozen things."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.media import door
+from core.pipeline.atlas import Atlas
+from core.pipeline.found import Quality, Shelf, quality_of, shelf_of, trial_of
+from core.pipeline.judged import Judged, Strangers, judged, strangers_of
+from core.pipeline.retained import Retained, retained
+from core.retrieval import Trial
+from core.runner import Request
+from core.ui import cached, running
+
+Mapped = tuple[tuple[str, str], ...] | None  # own word -> class; None: equal words
+MADE = 48  # items from outside that are made on the spot
+_BUILT_IN = {"audio": "soundbox", "image": "toybox"}
+
+
+@st.cache_resource(max_entries=64, show_spinner="Drawing resamples for the bands")
+def _retained(key: tuple[str, ...], mapped: Mapped, _atlas: Atlas, _strangers: Strangers | None) -> Retained:
+    return retained(judgement(_atlas, mapped, _strangers))
+
+
+def curves(atlas: Atlas, mapped: Mapped = None, strangers: Strangers | None = None) -> Retained:
+    """Bands and areas: the costly part, which does not depend on the operating point."""
+    outside = "" if strangers is None else f"{strangers.title} {len(strangers)} {strangers.ids[0]}"
+    return _retained((*_key(atlas), outside), mapped, atlas, strangers)
+
+
+def judgement(atlas: Atlas, mapped: Mapped = None, strangers: Strangers | None = None) -> Judged:
+    return judged(atlas, None if mapped is None else dict(mapped), strangers)
+
+
+def _key(atlas: Atlas) -> tuple[str, ...]:
+    return (atlas.fingerprint, atlas.model, atlas.mark, str(atlas.draws), str(atlas.seed))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def shelf(key: tuple[str, ...], _atlas: Atlas) -> Shelf:
+    return shelf_of(_atlas)
+
+
+def shelf_for(atlas: Atlas) -> Shelf:
+    return shelf(_key(atlas), atlas)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Asking every item of every other")
+def _quality(key: tuple[str, ...], measure: str, same_recording: bool, _shelf: Shelf) -> Quality:
+    return quality_of(_shelf, measure, same_recording=same_recording)
+
+
+def quality(atlas: Atlas, measure: str, same_recording: bool) -> Quality:
+    return _quality(_key(atlas), measure, same_recording, shelf_for(atlas))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Choosing thresholds on one half of the recordings")
+def _trial(key: tuple[str, ...], measure: str, _shelf: Shelf, _atlas: Atlas) -> Trial:
+    learned = None if _atlas.learned is None else _atlas.learned[_shelf.rows]
+    return trial_of(_shelf, measure, learned=learned)
+
+
+def trial(atlas: Atlas, measure: str) -> Trial:
+    return _trial(_key(atlas), measure, shelf_for(atlas), atlas)
+
+
+# ---- items from outside the model's classes ----
+
+
+def made_title(kind: str) -> str:
+    return f"{cached.dataset(_BUILT_IN[kind]).title}'s items of no class"
+
+
+@st.cache_resource(max_entries=16, show_spinner="Making items of no class and asking the model about them")
+def made(model: str, mark: str, kind: str, draws: int, seed: int, device: str) -> Strangers:
+    """Some of a built-in set's items from outside, made on this machine and answered by the model."""
+    data = cached.dataset(_BUILT_IN[kind])
+    items = [item for item in data.items if item.split == "ood"]
+    some = items[:: max(1, len(items) // MADE)][:MADE]
+    media = tuple(door.open_media(data.read(item), kind=data.kind) for item in some)
+    request = Request(model, media=media, draws=draws, seed=seed, device=device, keep=False)
+    answer = running.runner().ask(request)
+    return Strangers(made_title(kind), tuple(item.id for item in some), answer.doubts)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _others(key: tuple[str, ...], _atlas: Atlas) -> Strangers | None:
+    return strangers_of(_atlas)
+
+
+def others(atlas: Atlas) -> Strangers | None:
+    """The items of a collection that are of none of the model's classes."""
+    return _others(_key(atlas), atlas)

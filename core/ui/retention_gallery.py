@@ -1,0 +1,178 @@
+"""What was refused, and why: cards to look at and listen to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from core.errors import UserFacingError
+from core.pipeline.atlas import Atlas
+from core.pipeline.judged import Judged
+from core.pipeline.retained import Point
+from core.ui import _cached_atlas, cached, tables, words
+
+if TYPE_CHECKING:
+    from core.ui.retention import Page
+
+_PER_PAGE = 12
+_ORDERS = ("Most doubtful first", "Just refused first")
+_WHICH = ("All", "Wrong answers", "Right answers")
+_ICONS = {
+    "unfamiliar": ":blue[:material/help:]",
+    "ambiguous": ":orange[:material/alt_route:]",
+    "unsure": ":gray[:material/contrast:]",
+    "trust": ":gray[:material/remove:]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an item has the doubt it has: the word of its verdict and the figure behind it."""
+
+    code: str
+    text: str
+
+
+def reason(atlas: Atlas, row: int, measure: str) -> Reason:
+    """By the rules of the verdict for files, with the percentile that decided."""
+    places = {name: float(values[row]) for name, values in atlas.percentiles.items() if np.isfinite(values[row])}
+    code = atlas.code(row)
+    if code == "unfamiliar":
+        name = max(("novelty", "epistemic"), key=lambda one: places.get(one, -1.0))
+        what = "novelty" if name == "novelty" else "epistemic doubt"
+        return Reason(code, f"Unfamiliar: {what} {_beyond(places.get(name))}")
+    if code == "ambiguous":
+        return Reason(code, f"Ambiguous: total doubt {_beyond(places.get('total'))}, most of it the item's own")
+    if code == "unsure" and "total" in places:
+        return Reason(code, f"The model disagrees with itself: total doubt {_beyond(places['total'])}")
+    if measure in places:
+        return Reason("trust", f"Doubt {_beyond(places[measure])}")
+    return Reason("trust", "More doubtful than what is kept")
+
+
+def _beyond(percentile: float | None) -> str:
+    if percentile is None:
+        return "above what is kept"
+    return "beyond all validation items" if percentile >= 100 else f"beyond {percentile:.0f} % of validation items"
+
+
+def refused(page: Page, measure: str, point: Point) -> None:
+    """One grid of cards; players only for the card that is asked for."""
+    found = page.curves.judged
+    rows = np.flatnonzero(~point.mask)
+    if not len(rows):
+        st.info("Nothing is refused at this operating point. Drag it to the right to set answers aside.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        judged = found.goal != "nothing"
+        which = (
+            st.segmented_control("Show", _WHICH, default=_WHICH[0], key="refused-which", required=True)
+            if judged
+            else "All"
+        )
+        order = st.segmented_control("Sort", _ORDERS, default=_ORDERS[0], key="refused-order", required=True)
+    rows = _sorted(found, rows, measure, str(which), order == _ORDERS[0])
+    wrong = int((found.right[~point.mask] < 1).sum())
+    if found.goal == "accuracy":
+        st.markdown(
+            f"**{words.count(point.refused)} answers are refused: {words.count(wrong)} of them are wrong, and "
+            f"{words.count(point.refused - wrong)} right ones are the price.**"
+        )
+    if not len(rows):
+        st.caption("None of the refused answers is of that kind.")
+        return
+    pages = -(-len(rows) // _PER_PAGE)
+    at = st.pagination(pages, key="refused-page") if pages > 1 else 1
+    _grid(page, rows[(at - 1) * _PER_PAGE : at * _PER_PAGE], measure)
+    tables.downloads(lambda: _columns(page, rows, measure), "refused", about=_about(page, measure, point),
+                     name=f"refused-{page.atlas.model}")  # fmt: skip
+
+
+def _sorted(found: Judged, rows: np.ndarray, measure: str, which: str, most: bool) -> np.ndarray:
+    if which != _WHICH[0]:
+        rows = rows[(found.right[rows] < 1) == (which == _WHICH[1])]
+    order = np.argsort(found.doubts[measure][rows], kind="stable")
+    return rows[order[::-1] if most else order]
+
+
+def _grid(page: Page, rows: np.ndarray, measure: str) -> None:
+    found, atlas = page.curves.judged, page.atlas
+    ids = {row: atlas.ids[int(found.places[row])] for row in rows.tolist() if not found.outside[row]}
+    thumbnails = _cached_atlas.thumbs_of(atlas, tuple(ids.values()))
+    with st.container(horizontal=True, gap="small", key="refused-cards"):
+        for row in rows.tolist():
+            with st.container(border=True, width=216, gap="xsmall"):
+                _card(page, row, measure, thumbnails.get(ids.get(row, "")))
+
+
+def _card(page: Page, row: int, measure: str, thumbnail: bytes | None) -> None:
+    found, atlas = page.curves.judged, page.atlas
+    place = int(found.places[row])
+    doubt = words.figure(float(found.doubts[measure][row]))
+    if found.outside[row]:
+        st.markdown(":blue[:material/public_off:] **From outside**")
+        st.caption(f"No class of the model could be right. Doubt {doubt}.")
+        return
+    id_ = atlas.ids[place]
+    if thumbnail is not None:
+        st.image(thumbnail, width="stretch", alt=f"thumbnail of {id_}")
+    st.markdown(_said(atlas, found, row, place))
+    why = reason(atlas, place, measure)
+    st.caption(f"{_ICONS[why.code]} {words.plain(why.text, 120)}")
+    _player(page, id_, row)
+
+
+def _said(atlas: Atlas, found: Judged, row: int, place: int) -> str:
+    """What it is and what the model took it for; a word and a mark, never colour alone."""
+    label = atlas.label_names[place]
+    predicted = int(atlas.predicted[place])
+    answer = words.plain(atlas.classes[predicted].replace("_", " "), 30) if predicted >= 0 else "nothing"
+    own = "no label" if label is None else words.plain(label.replace("_", " ").replace("|", ", "), 40)
+    if found.goal in ("nothing", "r_at_1"):
+        return f"**{own}**, taken for {answer}"
+    sure = words.percent(float(atlas.confidence[place]))
+    if found.right[row] >= 1:
+        return f":material/check: **{own}**, taken for it at {sure}"
+    return f":material/close: **{own}**, taken for {answer} at {sure}"
+
+
+def _player(page: Page, id_: str, row: int) -> None:
+    """A button that becomes a player, so that a page of cards does not carry all its sounds."""
+    if page.atlas.kind != "audio":
+        return
+    if st.session_state.get("refused-played") != id_:
+        st.button("Play", key=f"play-{row}", icon=":material/play_arrow:", type="tertiary",
+                  on_click=lambda: st.session_state.update({"refused-played": id_}))  # fmt: skip
+        return
+    try:
+        st.audio(
+            cached.shown(_cached_atlas.item_of(page.atlas, id_)).preview,
+            format="audio/flac",
+            autoplay=True,
+            alt=f"the sound {id_}",
+        )
+    except UserFacingError as error:
+        st.caption(words.plain(str(error), 200))
+
+
+def _columns(page: Page, rows: np.ndarray, measure: str) -> tables.Columns:
+    found, atlas = page.curves.judged, page.atlas
+    inside = [(row, int(found.places[row])) for row in rows.tolist() if not found.outside[row]]
+    named = {
+        "id": [atlas.ids[place] for _, place in inside],
+        "label": [atlas.label_names[place] for _, place in inside],
+        "predicted": [atlas.classes[p] if (p := int(atlas.predicted[place])) >= 0 else None for _, place in inside],
+        "confidence": [float(atlas.confidence[place]) for _, place in inside],
+        "right": [float(found.right[row]) for row, _ in inside],
+        "why": [reason(atlas, place, measure).text for _, place in inside],
+    }
+    return named | {name: [float(values[row]) for row, _ in inside] for name, values in found.doubts.items()}
+
+
+def _about(page: Page, measure: str, point: Point) -> dict[str, str]:
+    atlas = page.atlas
+    facts = {"model": atlas.model, "data": atlas.title, "fingerprint": atlas.fingerprint, "seed": str(atlas.seed)}
+    return facts | {"measure": measure, "threshold": f"{point.threshold:.6g}"}
