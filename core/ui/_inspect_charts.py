@@ -112,11 +112,12 @@ def doubts(found: Inspected, dark: bool, *, usual: float | None = None) -> Figur
     """
     from plotly.subplots import make_subplots
 
-    figure = make_subplots(rows=2, cols=1, row_heights=[0.2, 0.8], vertical_spacing=0.3)
+    figure = make_subplots(rows=2, cols=1, row_heights=[0.16, 0.84], vertical_spacing=0.3)
     _stack(figure, found, dark, usual)
     _ladder(figure, found.percentiles, found.doubts, dark)
     figure.update_layout(palette.layout(dark, HEIGHT))
     figure.update_layout(barmode="stack", bargap=0.4, margin={"l": 8, "r": 16, "t": 30, "b": 44})
+    palette.axes(figure, dark)
     figure.update_yaxes(showgrid=False, automargin=True)
     return figure
 
@@ -142,18 +143,15 @@ def _stack(figure: Figure, found: Inspected, dark: bool, usual: float | None) ->
             label = {"text": f"{NAMES[measure]} {words.figure(value, 2)}", "showarrow": False, "yshift": 20}
             figure.add_annotation(x=start + value / 2, y=0, **label, font={"color": colours.ink}, row=1, col=1)
         start += value
-    text = f"{words.figure(total)} nats of doubt"
-    figure.add_annotation(
-        x=total, y=0, text=text, showarrow=False, xanchor="left" if total < 0.6 * reach else "right", row=1, col=1,
-        xshift=6 if total < 0.6 * reach else 0, yshift=0 if total < 0.6 * reach else -20, font={"color": colours.ink},
-    )  # fmt: skip
-    figure.update_xaxes(range=[0, reach], showgrid=False, tickvals=[], row=1, col=1)
+    said = f"{words.figure(total)} nats of doubt"
     if usual is not None:
         figure.add_vline(x=usual, line={"color": colours.faint, "width": 1, "dash": "dot"}, row=1, col=1)
-        figure.add_annotation(
-            x=usual, y=0, yref="y domain", yanchor="top", showarrow=False, xanchor="right", yshift=-2, row=1, col=1,
-            text=f"95 of 100 held-out items stay below {words.figure(usual, 2)}", font={"color": colours.faint},
-        )  # fmt: skip
+        said += f"<br>95 of 100 held-out items stay below {words.figure(usual, 2)} (dotted)"
+    figure.add_annotation(
+        x=0, y=0, xref="x domain", yref="y domain", text=said, showarrow=False, align="left", xanchor="left",
+        yanchor="top", yshift=-4, font={"color": colours.ink}, row=1, col=1,
+    )  # fmt: skip
+    figure.update_xaxes(range=[0, reach], showgrid=False, tickvals=[], row=1, col=1)
 
 
 def _ladder(figure: Figure, places: Mapping[str, float], values: Mapping[str, float], dark: bool) -> None:
@@ -185,7 +183,7 @@ def _ladder(figure: Figure, places: Mapping[str, float], values: Mapping[str, fl
         )  # fmt: skip
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[NAMES[name] for name in shown], row=2, col=1)
     figure.update_yaxes(range=[len(shown) - 0.5, -0.5], row=2, col=1)
-    figure.update_xaxes(title_text="of 100 held-out items, so many are less doubtful", range=[0, 108], row=2, col=1)
+    figure.update_xaxes(title_text="place among 100 held-out items", range=[0, 108], row=2, col=1)
     figure.update_xaxes(tickvals=[0, 20, 40, 60, 80, 100], row=2, col=1)
 
 
@@ -256,7 +254,7 @@ def ternary(names: tuple[str, ...], shares: np.ndarray, dark: bool) -> Figure:
     from plotly import graph_objects as go
 
     colours = palette.palette(dark)
-    labels = [_short(spoken(name), 16) for name in names]
+    labels = [_short(spoken(name), 12) for name in names]
     says = "<br>".join(f"{label} %{{{axis}:.0%}}" for label, axis in zip(labels, "abc", strict=True))
     figure = go.Figure(layout=palette.layout(dark, 320))
     figure.add_scatterternary(

@@ -59,6 +59,7 @@ def along(told: Along, sound: Sound, classes: tuple[str, ...], dark: bool) -> Fi
             font={"color": colours.ink},
         )  # fmt: skip
     figure.update_layout(margin={"r": 96, "t": 12})
+    palette.axes(figure, dark)
     figure.update_xaxes(range=[0, sound.seconds])
     figure.update_xaxes(title_text="time in seconds", row=2, col=1)
     figure.update_yaxes(title_text="nats", rangemode="tozero", row=1, col=1)
@@ -150,7 +151,7 @@ def moved(before: Inspected, now: Inspected, dark: bool) -> Figure:
     figure.update_layout(margin={"l": 8, "r": 16, "t": 30, "b": 44})
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[NAMES[name] for name in shown], showgrid=False)
     figure.update_yaxes(range=[len(shown) - 0.5, -0.5], automargin=True)
-    figure.update_xaxes(title_text="of 100 held-out items, so many are less doubtful", range=[-3, 106])
+    figure.update_xaxes(title_text="place among 100 held-out items", range=[-3, 106])
     return figure
 
 
@@ -162,7 +163,7 @@ def on_map(points: plot.Points, says: Sequence[str], here: np.ndarray, near: np.
     ties = np.full((3 * len(near), 2), np.nan)
     ties[0::3], ties[1::3] = here, near
     figure.add_scatter(
-        x=ties[:, 0], y=ties[:, 1], mode="lines", line={"color": colours.ink, "width": 1}, hoverinfo="skip"
+        x=ties[:, 0], y=ties[:, 1], mode="lines", line={"color": colours.faint, "width": 0.7}, hoverinfo="skip"
     )
     figure.add_scatter(
         x=[float(here[0])], y=[float(here[1])], mode="markers", hovertemplate="This file<extra></extra>",

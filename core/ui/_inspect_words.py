@@ -36,10 +36,10 @@ def numbers(found: Inspected, held: int) -> str:
     parts = []
     total = found.percentiles.get("total")
     if total is not None:
-        parts.append(f"more doubtful than {total:.0f} % of {words.count(held)} held-out items")
+        parts.append(f"more doubtful than {_among(total)} {words.count(held)} held-out items")
     novelty = found.percentiles.get("novelty")
     if novelty is not None:
-        parts.append(f"more novel than {novelty:.0f} %")
+        parts.append(f"more novel than {_among(novelty).removesuffix(' of')}")
     within = found.prediction_set
     if within is not None:
         count = len(within.labels)
@@ -47,6 +47,10 @@ def numbers(found: Inspected, held: int) -> str:
         parts.append(f"{count} {noun} in the {words.percent(within.coverage)} prediction set")
     said = "; ".join(parts)
     return said[:1].upper() + said[1:] + "." if said else "This model has no held-out items to compare with."
+
+
+def _among(place: float) -> str:
+    return "all" if place >= 99.5 else "none of" if place < 0.5 else f"{place:.0f} % of"
 
 
 def bars(found: Inspected) -> str:

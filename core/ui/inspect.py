@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
 from core.contracts import Kind
 from core.errors import UserFacingError
 from core.media.sniff import sniff
-from core.ui import cached, controls, inspect_card, models, running, samples, words
+from core.ui import cached, controls, inspect_card, inspect_overview, models, running, samples, words
 from core.ui.controls import Choice
+from core.ui.inspect_overview import Outcome
 
 _PER_PAGE = 5
 _WAYS = ("Upload", "Record", "Camera", "Samples")  # as they stand in the URL
+_TRIALS = {  # samples that show what the page is for
+    "Dog": "a clear dog",
+    "Dog or rain": "a dog in the rain",
+    "A sound of no class": "a sound that it never learned",
+    "Boat or car": "a boat that turns into a car",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,10 @@ def _uploads() -> list[File]:
     )
     if not given:
         st.info("Drop a file above, or try one made here: nothing is sent anywhere.", icon=":material/lightbulb:")
-        st.button("Show me a sample", on_click=_go_to_samples)
+        with st.container(horizontal=True):
+            st.button("Show me a sample", on_click=_go_to_samples)
+            for name, why in _TRIALS.items():
+                st.button(why, on_click=_go_to_samples, args=(name,), type="tertiary")
         return []
     files: list[File] = []
     for upload in given:
@@ -67,8 +78,10 @@ def _uploads() -> list[File]:
     return files
 
 
-def _go_to_samples() -> None:
+def _go_to_samples(name: str | None = None) -> None:
     st.session_state["from"] = "Samples"
+    if name is not None:
+        st.session_state["sample"] = name
 
 
 def _opened(file: File) -> list[File]:
@@ -124,18 +137,30 @@ def meet(files: Sequence[File], chosen: Choice) -> None:
 
 
 def show(files: Sequence[File], chosen: Choice) -> None:
-    """All cards at once with their names, then filled from the first to the last."""
-    slots = []
+    """All cards at once with their names, then filled from the first to the last; of several, an overview above."""
+    overview, slots = st.empty(), []
     for place, file in enumerate(files):
         with st.container(border=True):
             st.subheader(words.plain(file.name), anchor=False)
-            slot = st.empty()
-            if place:
-                slot.caption(f":material/hourglass_empty: Waits: {words.ahead(place)}.")
-            slots.append(slot)
+            slots.append(st.empty())
+            _wait(slots[place], place)
     others = tuple((file.name, file.raw) for file in files if file.kind is not None)
+    outcomes: list[Outcome] = []
     for place, (file, slot) in enumerate(zip(files, slots, strict=True)):
-        inspect_card.fill(slot, place, file.raw, file.refusal, _fitting(file.kind, chosen), others)
+        key, fits = f"{place}of{len(files)}", _fitting(file.kind, chosen)
+        found = inspect_card.fill(slot, key, file.raw, file.refusal, fits, others, folded=len(files) > 1)
+        outcomes.append(Outcome(file.name, found))
+        for behind, waiting in enumerate(slots[place + 1 :]):
+            _wait(waiting, behind)
+    if len(outcomes) > 1:
+        with overview.container():
+            inspect_overview.show(outcomes, chosen.seed)
+
+
+def _wait(slot: Any, before: int) -> None:
+    """Its place in line."""
+    said = "It is next" if not before else f"{words.count(before)} {'files' if before > 1 else 'file'} before it"
+    slot.caption(f":material/hourglass_empty: {said}.")
 
 
 def _fitting(kind: Kind | None, chosen: Choice) -> Choice:

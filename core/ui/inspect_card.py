@@ -33,9 +33,16 @@ from core.ui.controls import Choice
 
 
 def fill(
-    slot: Any, place: int, raw: bytes, refusal: str, chosen: Choice, others: tuple[tuple[str, bytes], ...]
-) -> None:
-    """A refusal is one sentence, and costs no other card anything."""
+    slot: Any,
+    key: str,
+    raw: bytes,
+    refusal: str,
+    chosen: Choice,
+    others: tuple[tuple[str, bytes], ...],
+    *,
+    folded: bool,
+) -> Inspected | None:
+    """A refusal is one sentence, and costs no other card anything. ``folded``: the evidence behind a click."""
     slot.caption(":material/hourglass_empty: Reading the file.")
     try:
         if refusal:
@@ -43,23 +50,27 @@ def fill(
         view = cached.shown(raw)
     except UserFacingError as error:
         slot.error(words.plain(str(error), 400), icon=":material/block:")
-        return
-    case = Case(f"{place}-{view.sha256[:16]}", raw, view, chosen, others)
+        return None
+    case = Case(f"{key}-{view.sha256[:16]}", raw, view, chosen, others)
     with slot.container():
-        _answered(case)
+        return _answered(case, folded)
 
 
-def _answered(case: Case) -> None:
+def _answered(case: Case, folded: bool) -> Inspected | None:
     top = st.empty()
     told = _told(case, top)
     if told is None:
         _file(case.view)
         inspect_done.show(case, None)
-        return
+        return None
     found, known = _cached_inspect.found(told), _cached_inspect.reader(told.asked.model)
     with top.container():
         _verdict(case, found, known)
-    _evidence(case, told)
+    if folded:
+        _folded(case, told)
+    else:
+        _evidence(case, told)
+    return found
 
 
 def _told(case: Case, top: Any) -> Said | None:
@@ -73,6 +84,7 @@ def _told(case: Case, top: Any) -> Said | None:
         why = words.plain(facts.why_not or "a part of it is missing", 300)
         top.warning(f"{words.plain(facts.title)} is not ready: {why}. Choose another model in the side bar.")
         return None
+    _place(top, facts.title, 0)
     try:
         for told in _cached_inspect.said(
             case.media, case.view.sha256, chosen, on_place=partial(_place, top, facts.title)
@@ -90,7 +102,7 @@ def _told(case: Case, top: Any) -> Said | None:
 
 
 def _place(top: Any, title: str, place: int) -> None:
-    what = f"{words.plain(title)} listens and looks" if place == 0 else f"In line for the model: {words.ahead(place)}"
+    what = f"Asking {words.plain(title)}" if place == 0 else f"In line for the model: {words.ahead(place)}"
     top.caption(f":material/hourglass_empty: {what}.")
 
 
@@ -124,13 +136,27 @@ def _file(view: Shown) -> None:
     """The file as it was analysed, and one line of what it is."""
     if isinstance(view.drawn, Sound):
         st.audio(view.preview, format="audio/flac", alt="what was analysed, as mono")
-    else:
-        st.image(view.preview, width=260, alt=view.finding)
-    st.caption(inspect_done.what_it_is(view))
+        st.caption(inspect_done.what_it_is(view))
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.image(view.preview, width=200, alt=view.finding)
+        st.caption(inspect_done.what_it_is(view))
+
+
+@st.fragment
+def _folded(case: Case, told: Said) -> None:
+    more = st.expander("Why, where, beside what", key=f"{case.key}-more", on_change="rerun")
+    if more.open:
+        with more:
+            _tabs(case, told)
 
 
 @st.fragment
 def _evidence(case: Case, told: Said) -> None:
+    _tabs(case, told)
+
+
+def _tabs(case: Case, told: Said) -> None:
     """Why, where, beside what: each is drawn when its tab is open."""
     where = "Along the clip" if case.view.receipt.rate else "Across the picture"
     names = ("Why", where, "Neighbours", "Second model", "Perturb", "What was done")

@@ -82,7 +82,7 @@ def _take(case: Case, told: Said, found: Inspected) -> None:
     asked = told.asked
     st.caption(
         f"Answered by {words.plain(asked.model)} on {words.plain(told.answer.device)} in {told.answer.precision} with "
-        f"{found.draws} samples and seed {asked.seed}, in {words.seconds(told.answer.waited)}."
+        f"{found.draws} samples and seed {asked.seed}, in {words.seconds(told.answer.seconds)}."
     )
     about = {"model": asked.model, "mark": asked.mark, "seed": str(asked.seed), "samples": str(found.draws)}
     about["sha256"] = found.sha256

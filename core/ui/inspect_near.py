@@ -31,7 +31,7 @@ def show(case: Case, told: Said) -> None:
         st.info(f"There is nothing else in {words.plain(what)} to compare with; choose other data in the side bar.")
         return
     labels = [atlas.label_names[row] for row in rows]
-    also = " The file itself is one of them, so it and what is of the same recording are left out." if left_out else ""
+    also = " The file itself is one of them, so it and what is of the same source are left out." if left_out else ""
     st.markdown(words.plain(_inspect_words.near(labels, cosines, what) + also, 400))
     with st.container(horizontal=True, gap="small"):
         for row, cosine in zip(rows, cosines, strict=True):
@@ -41,7 +41,7 @@ def show(case: Case, told: Said) -> None:
 
 
 def _nearest(atlas: Atlas, fresh: np.ndarray) -> tuple[list[int], list[float], bool]:
-    """Rows and cosines, the nearest first. Of a file that is itself one of the items, its recording does not count."""
+    """Rows and cosines, the nearest first. Of a file that is one of the items, its own source does not count."""
     assert atlas.features is not None
     near = nearest(fresh, atlas.features, min(len(atlas.features), _LOOKED))
     found = [(int(atlas.feature_rows[at]), float(cosine)) for at, cosine in zip(near.places, near.cosines, strict=True)]

@@ -59,18 +59,28 @@ def palette(dark: bool) -> Palette:
     return DARK if dark else LIGHT
 
 
+def axis(dark: bool) -> dict[str, Any]:
+    grid = palette(dark).grid
+    return {"gridcolor": grid, "linecolor": grid, "zeroline": False, "title": {"standoff": 8}}
+
+
+def axes(figure: Any, dark: bool) -> None:
+    """The same look for every axis of a figure of several parts; the layout has that of the first alone."""
+    figure.update_xaxes(**axis(dark))
+    figure.update_yaxes(**axis(dark))
+
+
 def layout(dark: bool, height: int) -> dict[str, Any]:
     """What all charts share: transparent ground, the same margins, light grid, theme ink."""
     colours = palette(dark)
-    axis = {"gridcolor": colours.grid, "linecolor": colours.grid, "zeroline": False, "title": {"standoff": 8}}
     return {
         "height": height,
         "margin": {"l": 64, "r": 16, "t": 8, "b": 44},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": colours.ink, "size": 13},
-        "xaxis": axis,
-        "yaxis": axis,
+        "xaxis": axis(dark),
+        "yaxis": axis(dark),
         "hoverlabel": {"font": {"size": 13}},
         "showlegend": False,
     }

@@ -68,7 +68,7 @@ def chance(p: float) -> str:
 
 
 def ahead(number: int) -> str:
-    """One's place in a line: 1 -> it is the next."""
+    """One's place in a line: 1 is the next."""
     return "it is next" if number == 1 else f"{number - 1} before it" if number > 1 else "it is its turn"
 
 
