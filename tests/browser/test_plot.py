@@ -206,4 +206,4 @@ def test_every_chart_says_what_it_shows(page: Page, place: str) -> None:
     opened(page, place)
     expect(page.get_by_role("application", name="Map one of 400 points")).to_be_visible()
     expect(page.get_by_role("button", name="Share chart")).to_have_count(0)  # nothing is uploaded
-    expect(page.get_by_role("img", name="Accuracy against share kept")).to_be_visible()
+    expect(page.get_by_role("figure", name="Accuracy against share kept")).to_be_visible()

@@ -68,7 +68,7 @@ class Chart {
     Object.assign(this, { data, setStateValue });
     if (before?.figure !== data.figure || before?.select !== data.select) await this.draw();
     this.graph.setAttribute("aria-label", data.alt);
-    this.graph.setAttribute("role", data.select ? "application" : "img");
+    this.graph.setAttribute("role", data.select ? "application" : "figure"); // no "img": the tool buttons are inside
     const answered = this.told === undefined || data.handle?.echo === this.told; // not about an older place
     if (data.handle && this.grabbed === undefined && (answered || this.x === undefined)) this.x = data.handle.x;
     this.place();
@@ -195,7 +195,9 @@ class Chart {
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) knob.addEventListener(name, release);
     knob.addEventListener("keydown", (event) => {
       const { step, low, high } = this.data.handle;
-      const far = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
+      const [start, end] = this.graph._fullLayout.xaxis.range;
+      const right = start > end ? -1 : 1; // on an axis that falls, an arrow still moves the line to where it points
+      const far = { ArrowRight: right, ArrowUp: 1, ArrowLeft: -right, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
       const to = far ? (Math.round(this.x / step) + far) * step : { Home: low, End: high }[event.key];
       if (to === undefined) return;
       event.preventDefault();
