@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LOWEST = 0.05  # the smallest share that is drawn
+_LINE, _MARGINS = 17, 64  # pixels: of a name, and above and below the plot
 GOALS: Mapping[Goal, str] = {
     "accuracy": "accuracy",
     "map": "mean average precision",
@@ -31,6 +32,19 @@ LABELS = {
     "novelty": "novelty",
     "max_softmax": "low confidence",
 }
+NOUNS = {
+    "total": "total doubt",
+    "aleatoric": "ambiguity",
+    "epistemic": "unfamiliarity",
+    "score": "predicted loss",
+    "novelty": "novelty",
+    "max_softmax": "low confidence",
+}
+
+
+def noun_of(measure: str, score_name: str | None) -> str:
+    """In a sentence."""
+    return (score_name or NOUNS[measure]) if measure == "score" else NOUNS[measure]
 
 
 def label_of(measure: str, score_name: str | None) -> str:
@@ -96,8 +110,31 @@ def figure(lines: Sequence[plot.Curve], chosen: int, goal: Goal, dark: bool, hei
     known = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
     bands = [line.low[np.isfinite(line.low)] for line in lines if line.low is not None]
     lowest = float(min(known.min(initial=1.0), *(band.min(initial=1.0) for band in bands), 1.0))
-    drawn.update_yaxes(tickformat=".0%", range=[max(0.0, lowest - 0.03), 1.015])
+    ends = (max(0.0, lowest - 0.03), 1.015)
+    drawn.update_yaxes(tickformat=".0%", range=ends)
+    _name(drawn, lines, ends, height)
     return drawn
+
+
+def _name(drawn: Figure, lines: Sequence[plot.Curve], ends: tuple[float, float], height: int) -> None:
+    """Names at the lines' ends, moved down where ends meet; a dash in the line's colour says which is which."""
+    drawn.layout.annotations = ()
+    pixels = (height - _MARGINS) / (ends[1] - ends[0])
+    last = float("inf")
+    for line in sorted(lines, key=lambda one: -float(np.nan_to_num(one.y[-1]))):
+        place = min(float(np.nan_to_num(line.y[-1], nan=ends[0])) * pixels, last - _LINE)
+        last = place
+        mark = "┄" if line.dash == "dot" else "╌" if line.dash != "solid" else "━"
+        drawn.add_annotation(
+            x=1.0,
+            xref="paper",
+            y=place / pixels,
+            text=f'<span style="color:{line.colour}">{mark}</span> {line.name}',
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+        )
+    drawn.update_layout(margin={"r": 34 + 7 * max(len(line.name) for line in lines), "t": 20})
 
 
 def slices_figure(rows: Sequence[Slice], goal: Goal, dark: bool) -> Figure:
@@ -136,8 +173,12 @@ def slices_figure(rows: Sequence[Slice], goal: Goal, dark: bool) -> Figure:
         customdata=[[row.kept, row.items] for row in rows],
         hovertemplate="the %{customdata[0]} kept of %{customdata[1]}, %{y}: %{x:.0%}<extra></extra>",
     )
+    seen = [value for span in spans for value in span if value is not None]
+    lowest = min([*seen, *(row.everything.value for row in rows if row.everything.value is not None)], default=0.0)
     what = {"map": "share of yes-or-noes right", "r_at_1": "R@1"}.get(goal, "accuracy")
-    drawn.update_xaxes(title_text=f"{what}: all (hollow), kept (filled)", tickformat=".0%", range=[-0.03, 1.03])
+    drawn.update_xaxes(
+        title_text=f"{what}: all (hollow), kept (filled)", tickformat=".0%", range=[max(0.0, lowest - 0.05), 1.02]
+    )
     drawn.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
     drawn.update_layout(margin={"l": 8})
     return drawn

@@ -61,10 +61,8 @@ def opened(choice: Choice) -> Page | None:
         st.error(words.plain(str(error), 400), icon=":material/block:")
         return None
     mapped = _retention_data.mapping(atlas)
-    left, right = st.columns(2)
-    with left:
+    with st.popover("Compare models or mix in outsiders", icon=":material/compare_arrows:"):
         others = _retention_data.others(atlas, choice)
-    with right:
         strangers = None if others else _retention_data.strangers(atlas, choice)
         if others:
             st.caption("Items from outside are mixed in where one model is drawn alone.")
@@ -87,7 +85,10 @@ def live(page: Page) -> None:
     else:
         _numbers(page, point)
         _curve(page, measure, point)
-    st.caption(words.plain(page.curves.judged.sentence, 600))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(words.plain(page.curves.judged.sentence, 600), width="stretch")
+            name = f"retention-{page.atlas.model}"
+            tables.downloads(lambda: _curve_columns(page), "curves", about=about(page), name=name)
     offered = _TABS if page.curves.judged.goal != "nothing" else _TABS[:1]
     drawn: Mapping[str, Callable[[Page, str, Point], None]] = dict(
         zip(_TABS, (retention_gallery.refused, _slices, _figures, _diagnosis), strict=True)
@@ -134,7 +135,7 @@ def _numbers(page: Page, point: Point) -> None:
 
 def _curve(page: Page, measure: str, point: Point) -> None:
     dark, goal = shell.is_dark(), page.curves.judged.goal
-    name = _retention_charts.label_of(measure, page.atlas.score_name)
+    name = _retention_charts.noun_of(measure, page.atlas.score_name)
     if page.several:
         lines = _retention_charts.by_model(page.models, measure, dark)
         points = {
@@ -152,11 +153,6 @@ def _curve(page: Page, measure: str, point: Point) -> None:
     told = plot.Told(drag=controls.set_point)
     plot.show(figure, "retention", alt=alt, handle=handle, told=told, name=f"retention-{page.atlas.model}")
     st.markdown(f"**{words.plain(finding, 400)}**")
-    _, take = st.columns([3, 1])
-    with take:
-        tables.downloads(
-            lambda: _curve_columns(page), "curves", about=about(page), name=f"retention-{page.atlas.model}"
-        )
 
 
 def _curve_columns(page: Page) -> tables.Columns:
@@ -270,7 +266,7 @@ def _with_span(value: Figure, found: tuple[float, float] | None) -> str:
 def _diagnosis(page: Page, measure: str, point: Point) -> None:
     """Signs that this doubt cannot be used, with the knob to try first."""
     found = findings(page.curves, measure, page.atlas.draws)
-    name = _retention_charts.label_of(measure, page.atlas.score_name)
+    name = _retention_charts.noun_of(measure, page.atlas.score_name)
     if not found:
         st.success(f"No sign that {name} cannot be used to set answers aside.", icon=":material/check:")
     for one in found:

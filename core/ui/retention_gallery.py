@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.pipeline.judged import Judged
 from core.pipeline.retained import Point
-from core.ui import _cached_atlas, cached, tables, words
+from core.ui import _cached_atlas, item_cards, tables, words
 
 if TYPE_CHECKING:
     from core.ui.retention import Page
@@ -20,43 +18,6 @@ if TYPE_CHECKING:
 _PER_PAGE = 12
 _ORDERS = ("Most doubtful first", "Just refused first")
 _WHICH = ("All", "Wrong answers", "Right answers")
-_ICONS = {
-    "unfamiliar": ":blue[:material/help:]",
-    "ambiguous": ":orange[:material/alt_route:]",
-    "unsure": ":gray[:material/contrast:]",
-    "trust": ":gray[:material/remove:]",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why an item has the doubt it has: the word of its verdict and the figure behind it."""
-
-    code: str
-    text: str
-
-
-def reason(atlas: Atlas, row: int, measure: str) -> Reason:
-    """By the rules of the verdict for files, with the percentile that decided."""
-    places = {name: float(values[row]) for name, values in atlas.percentiles.items() if np.isfinite(values[row])}
-    code = atlas.code(row)
-    if code == "unfamiliar":
-        name = max(("novelty", "epistemic"), key=lambda one: places.get(one, -1.0))
-        what = "novelty" if name == "novelty" else "epistemic doubt"
-        return Reason(code, f"Unfamiliar: {what} {_beyond(places.get(name))}")
-    if code == "ambiguous":
-        return Reason(code, f"Ambiguous: total doubt {_beyond(places.get('total'))}, most of it the item's own")
-    if code == "unsure" and "total" in places:
-        return Reason(code, f"The model disagrees with itself: total doubt {_beyond(places['total'])}")
-    if measure in places:
-        return Reason("trust", f"Doubt {_beyond(places[measure])}")
-    return Reason("trust", "More doubtful than what is kept")
-
-
-def _beyond(percentile: float | None) -> str:
-    if percentile is None:
-        return "above what is kept"
-    return "beyond all validation items" if percentile >= 100 else f"beyond {percentile:.0f} % of validation items"
 
 
 def refused(page: Page, measure: str, point: Point) -> None:
@@ -104,7 +65,7 @@ def _grid(page: Page, rows: np.ndarray, measure: str) -> None:
     thumbnails = _cached_atlas.thumbs_of(atlas, tuple(ids.values()))
     with st.container(horizontal=True, gap="small", key="refused-cards"):
         for row in rows.tolist():
-            with st.container(border=True, width=216, gap="xsmall"):
+            with st.container(border=True, width=170, gap="xsmall"):
                 _card(page, row, measure, thumbnails.get(ids.get(row, "")))
 
 
@@ -120,9 +81,9 @@ def _card(page: Page, row: int, measure: str, thumbnail: bytes | None) -> None:
     if thumbnail is not None:
         st.image(thumbnail, width="stretch", alt=f"thumbnail of {id_}")
     st.markdown(_said(atlas, found, row, place))
-    why = reason(atlas, place, measure)
-    st.caption(f"{_ICONS[why.code]} {words.plain(why.text, 120)}")
-    _player(page, id_, row)
+    why = item_cards.reason(atlas, place, measure)
+    st.caption(f"{item_cards.ICONS[why.code]} {words.plain(why.text, 120)}")
+    item_cards.player(atlas, id_, "refused")
 
 
 def _said(atlas: Atlas, found: Judged, row: int, place: int) -> str:
@@ -139,25 +100,6 @@ def _said(atlas: Atlas, found: Judged, row: int, place: int) -> str:
     return f":material/close: **{own}**, taken for {answer} at {sure}"
 
 
-def _player(page: Page, id_: str, row: int) -> None:
-    """A button that becomes a player, so that a page of cards does not carry all its sounds."""
-    if page.atlas.kind != "audio":
-        return
-    if st.session_state.get("refused-played") != id_:
-        st.button("Play", key=f"play-{row}", icon=":material/play_arrow:", type="tertiary",
-                  on_click=lambda: st.session_state.update({"refused-played": id_}))  # fmt: skip
-        return
-    try:
-        st.audio(
-            cached.shown(_cached_atlas.item_of(page.atlas, id_)).preview,
-            format="audio/flac",
-            autoplay=True,
-            alt=f"the sound {id_}",
-        )
-    except UserFacingError as error:
-        st.caption(words.plain(str(error), 200))
-
-
 def _columns(page: Page, rows: np.ndarray, measure: str) -> tables.Columns:
     found, atlas = page.curves.judged, page.atlas
     inside = [(row, int(found.places[row])) for row in rows.tolist() if not found.outside[row]]
@@ -167,7 +109,7 @@ def _columns(page: Page, rows: np.ndarray, measure: str) -> tables.Columns:
         "predicted": [atlas.classes[p] if (p := int(atlas.predicted[place])) >= 0 else None for _, place in inside],
         "confidence": [float(atlas.confidence[place]) for _, place in inside],
         "right": [float(found.right[row]) for row, _ in inside],
-        "why": [reason(atlas, place, measure).text for _, place in inside],
+        "why": [item_cards.reason(atlas, place, measure).text for _, place in inside],
     }
     return named | {name: [float(values[row]) for row, _ in inside] for name, values in found.doubts.items()}
 

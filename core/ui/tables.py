@@ -23,7 +23,7 @@ def show(columns: Columns, key: str, *, alt: str, about: Mapping[str, str], name
 
 def downloads(columns: Callable[[], Columns], key: str, *, about: Mapping[str, str], name: str) -> None:
     """Two buttons; the files are made when one is pressed. ``about``: model, data fingerprint, seed."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", width="content"):
         for kind, mime, write in (("csv", "text/csv", csv_of), ("parquet", "application/octet-stream", parquet_of)):
             st.download_button(
                 "CSV" if kind == "csv" else "Parquet",
