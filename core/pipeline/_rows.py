@@ -22,7 +22,7 @@ def rows_of(
     probs: np.ndarray,
     doubts: Mapping[str, np.ndarray],
     draws: int,
-    classes: Sequence[str],
+    classes: tuple[str, ...],
     model: str,
 ) -> tuple[UncertaintyRow, ...]:
     """``probs`` are means (items, classes); ``model`` is the key of how it was asked."""

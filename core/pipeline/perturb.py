@@ -14,6 +14,7 @@ import numpy as np
 from core.contracts import Media, Note
 from core.errors import UserFacingError
 from core.fingerprint import fingerprint, numpy_generator
+from core.media import vocoder
 from core.media._levels import Levels
 from core.media.audio import resample
 from core.media.image import MIN_SIDE
@@ -108,12 +109,9 @@ def cropped(media: Media, share: float) -> Media:
 
 def pitched(media: Media, semitones: float) -> Media:
     """By a phase vocoder: the length stays."""
-    import librosa
-
     assert media.rate is not None, "a sound has a rate"
-    samples = media.samples.astype(np.float32)
-    size = 1 << max(5, min(11, len(samples).bit_length() - 1))  # a window that fits into a short sound
-    moved = librosa.effects.pitch_shift(samples, sr=media.rate, n_steps=semitones, n_fft=size)
+    size = 1 << max(5, min(11, len(media.samples).bit_length() - 1))  # a window that fits into a short sound
+    moved = vocoder.pitched(media.samples, media.rate, semitones, size)
     return _made(media, moved, Note("pitched", f"pitch moved by {semitones:+.1f} semitones"))
 
 
