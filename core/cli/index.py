@@ -58,13 +58,20 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if len(problems) > _SHOWN:
         lines.append(f"  and {len(problems) - _SHOWN:,} more")
     if options.map and options.model is not None and summary.stored:
-        from core.pipeline.map import draw_map
+        from core.pipeline.map import SPREAD, draw_map
 
-        drawn = draw_map(options.collection, settings, progress=report)
+        drawn = draw_map(options.collection, settings, SPREAD, report)
         lines.append(f"  drawn as a map in {drawn.seconds:.1f} s")
     listed = [asdict(problem) for problem in problems]
     return Outcome(
-        {"collection": options.collection, "model": options.model, **asdict(summary), "refused": listed}, tuple(lines)
+        {
+            "collection": options.collection,
+            "model": options.model,
+            **asdict(summary),
+            "refused": listed,
+            "notes": list(dataset.notes),
+        },
+        tuple(lines),
     )
 
 

@@ -16,6 +16,8 @@ from core.maps.trust import agreement, trust
 from core.settings import Settings
 from core.store import Backbone, Collection, Vectors, open_collection
 
+SPREAD = MapOptions(min_dist=0.8)  # for the eye: single points can be told apart, at no less trustworthiness
+
 
 def draw_map(
     name: str, settings: Settings, options: MapOptions | None = None, progress: Progress = no_progress

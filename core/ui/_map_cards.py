@@ -13,6 +13,7 @@ from core.pipeline.atlas import Atlas
 from core.ui import _cached_atlas, _map_words, cached, words
 
 _PER_PAGE = 12
+_WIDTH = 168  # pixels: two beside each other on a phone
 _ORDERS = {
     "classes": "Clearest and most ambiguous of each class",
     "doubtful": "Most doubtful first",
@@ -89,7 +90,7 @@ def grid(atlas: Atlas, cards: Sequence[Card], key: str) -> None:
     thumbs = _cached_atlas.thumbs_of(atlas, tuple(atlas.ids[card.row] for card in shown))
     with st.container(horizontal=True, gap="medium"):
         for card in shown:
-            with st.container(width=182, gap="small"):
+            with st.container(width=_WIDTH, gap="small"):
                 show(atlas, card, thumbs.get(atlas.ids[card.row]), f"{key}-{atlas.ids[card.row]}")
     if pages > 1:
         st.caption(f"{words.count(len(cards))} items, {_PER_PAGE} on a page")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,11 +17,13 @@ from core.errors import UserFacingError
 from core.jobs import Job
 from core.pipeline import uploads
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
+from core.pipeline.map import SPREAD
 from core.store import open_collection
 from core.ui import _cached_atlas, cached, controls, jobs, models, tables, words
 from core.ui.controls import Choice
 
-_WATCHED = "map-job"  # in the session: (job, the collection to open when it is done)
+_WATCHED = "map-job"  # in the session: (job, the collection to open when it is done, the place that shows it)
+_REFUSED, _ENDED = "map-refused-job", "map-ended-job"  # in the session: why no job began; what one has done
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -78,7 +81,8 @@ def missing(chosen: Choice, error: UserFacingError) -> None:
             if st.button(f"See it through {words.plain(here[name])}", key=f"map-through-{name}"):
                 controls.switch_model(name)
         if known is not None and kind == known.kind:
-            st.button("Index it with this model", on_click=_reindex, args=(chosen,), icon=":material/sync:")
+            st.button("Index it with this model", on_click=_reindex, args=(chosen, "missing"), icon=":material/sync:")
+    _watch("missing")
 
 
 def undrawn(chosen: Choice, atlas: Atlas) -> None:
@@ -86,7 +90,9 @@ def undrawn(chosen: Choice, atlas: Atlas) -> None:
         st.info("No features of these items were stored, so there is nothing to draw a map of.")
         return
     st.info("No map of these items is drawn yet.", icon=":material/map:")
-    st.button("Draw the map", on_click=_draw, args=(chosen, []), type="primary", icon=":material/map:")
+    st.button("Draw the map", on_click=_draw, args=(chosen, ["--min-dist", f"{SPREAD.min_dist:g}"], "undrawn"),
+              type="primary", icon=":material/map:")  # fmt: skip
+    _watch("undrawn")
 
 
 # ---- the map and its data ----
@@ -107,7 +113,8 @@ def options(chosen: Choice, atlas: Atlas) -> None:
         asked = st.form_submit_button("Draw another map", icon=":material/map:")
     if asked:
         extra = ["--neighbours", str(near), "--min-dist", f"{dist:g}", "--metric", str(metric), "--seed", str(seed)]
-        _draw(chosen, extra)
+        _draw(chosen, extra, "options")
+    _watch("options")
 
 
 def state(chosen: Choice, atlas: Atlas) -> None:
@@ -126,8 +133,9 @@ def state(chosen: Choice, atlas: Atlas) -> None:
         if unasked:
             said += f" {words.count(unasked)} items were not asked yet."
         st.markdown(said)
-        st.button("Bring it up to date", on_click=_reindex, args=(chosen,), icon=":material/sync:",
+        st.button("Bring it up to date", on_click=_reindex, args=(chosen, "state"), icon=":material/sync:",
                   help="Only files that are new or changed are read again.")  # fmt: skip
+        _watch("state")
         if refused:
             rows = {"file": [id_ for id_, _ in atlas.problems], "why": [why for _, why in atlas.problems]}
             about = {"data": atlas.name, "fingerprint": atlas.fingerprint[:16]}
@@ -152,8 +160,9 @@ def fresh(chosen: Choice) -> None:
             f"{words.plain(models.facts(chosen.model).title)} reads every file once, with {chosen.draws} samples and "
             f"seed {chosen.seed}; then the map is drawn. You may close this page meanwhile."
         )
-        if st.button("Index and draw", type="primary", disabled=not source, icon=":material/play_arrow:"):
-            _start(chosen, source, _name_of(collection))
+        st.button("Index and draw", type="primary", disabled=not source, icon=":material/play_arrow:",
+                  on_click=_start, args=(chosen, source, _name_of(collection), "fresh"))  # fmt: skip
+        _watch("fresh")
 
 
 def _uploaded(kind: Kind) -> tuple[str, str]:
@@ -199,40 +208,54 @@ def _name_of(text: str) -> str:
 # ---- jobs ----
 
 
-def _start(chosen: Choice, source: str, name: str, *, again: bool = False) -> None:
+def _start(chosen: Choice, source: str, name: str, where: str, *, again: bool = False) -> None:
     assert chosen.model is not None
     words_ = ["index", source, "--collection", name, "--model", chosen.model, "--samples", str(chosen.draws)]
     words_ += ["--seed", str(chosen.seed), "--map"]
-    _submit(words_, f"Index {name}", name, again=again)
+    _submit(words_, f"Index {name}", name, where, again=again)
 
 
-def _reindex(chosen: Choice) -> None:
+def _reindex(chosen: Choice, where: str) -> None:
     """From where it was read first."""
     source = open_collection(cached.settings().collections, chosen.data).about.source
-    _start(chosen, source, chosen.data, again=True)
+    _start(chosen, source, chosen.data, where, again=True)
 
 
-def _draw(chosen: Choice, extra: list[str]) -> None:
+def _draw(chosen: Choice, extra: list[str], where: str) -> None:
     what = ["--heldout", str(chosen.model)] if chosen.data == HELDOUT else [chosen.data]
     title = "the held-out items" if chosen.data == HELDOUT else chosen.data
-    _submit(["map", *what, *extra], f"Draw {title}", chosen.data, again=True)
+    _submit(["map", *what, *extra], f"Draw {title}", chosen.data, where, again=True)
 
 
-def _submit(words_: Sequence[str], title: str, opens: str, *, again: bool) -> None:
+def _submit(words_: Sequence[str], title: str, opens: str, where: str, *, again: bool) -> None:
     try:
         job = running_jobs.submit(cached.settings(), words_, title=title, again=again)
     except UserFacingError as error:
-        st.error(words.plain(str(error), 300), icon=":material/block:")
+        st.session_state[_REFUSED] = (where, str(error))
         return
-    st.session_state[_WATCHED] = (job, opens)
+    st.session_state.pop(_REFUSED, None)
+    st.session_state[_WATCHED] = (job, opens, where)
+
+
+def _watch(where: str) -> None:
+    """The job that this visitor started at this place of the page."""
+    refused, sentence = st.session_state.get(_REFUSED, ("", ""))
+    if refused == where:
+        st.error(words.plain(sentence, 300), icon=":material/block:")
+    if _WATCHED in st.session_state:
+        job, _, here = st.session_state[_WATCHED]
+        if here == where:
+            jobs.watch(job)
 
 
 def opened() -> None:
     """The job that this visitor started here has ended: what it made is opened, or the reason is told."""
+    if said := st.session_state.pop(_ENDED, ""):
+        st.toast(said, icon=":material/check:", duration="long")
     if _WATCHED not in st.session_state:
         return
     job: Job
-    job, opens = st.session_state[_WATCHED]
+    job, opens, _ = st.session_state[_WATCHED]
     try:
         now = running_jobs.status(job)
     except UserFacingError:
@@ -245,6 +268,25 @@ def opened() -> None:
         return
     for name in ("map-drawn", "map-which"):
         st.session_state.pop(name, None)
-    if opens != HELDOUT and st.query_params.get("data") != opens:
-        st.query_params["data"] = opens
-        st.rerun()
+    result = now.result if isinstance(now.result, dict) else {}
+    if opens == chosen_data():
+        st.toast(_told(result), icon=":material/check:", duration="long")
+        return
+    st.session_state[_ENDED] = _told(result)
+    st.query_params["data"] = opens
+    st.rerun()
+
+
+def chosen_data() -> str:
+    return str(st.query_params.get("data", HELDOUT))
+
+
+def _told(result: Mapping[str, Any]) -> str:
+    """What came of it, in a sentence."""
+    if "stored" not in result:
+        return "The map is drawn."
+    parts = [f"{words.count(result['stored'])} items are in {words.plain(str(result['collection']))}"]
+    parts += [f"{words.count(result['already'])} were there before"] if result.get("already") else []
+    parts += [f"{words.count(result['problems'])} were refused"] if result.get("problems") else []
+    notes = [words.plain(str(note), 160) for note in result.get("notes", [])[:2]]
+    return "; ".join([", ".join(parts), *notes]) + "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ _MOST = 12  # files on one map
 class Mark:
     """A file and its place on the map."""
 
-    name: str
+    name: str  # as Plotly writes texts: markup escaped
     x: float
     y: float
 
@@ -39,11 +40,12 @@ def files(chosen: Choice, atlas: Atlas) -> tuple[Mark, ...]:
             return ()
         if len(given) > _MOST:
             st.warning(f"{len(given)} files were given; the first {_MOST} are placed. Index a folder to map more.")
-        found = [_one(chosen, atlas, words.plain(file.name, 24), file.getvalue()) for file in given[:_MOST]]
+        found = [_one(chosen, atlas, file.name, file.getvalue()) for file in given[:_MOST]]
     return tuple(mark for mark in found if mark is not None)
 
 
-def _one(chosen: Choice, atlas: Atlas, name: str, raw: bytes) -> Mark | None:
+def _one(chosen: Choice, atlas: Atlas, file: str, raw: bytes) -> Mark | None:
+    name = words.plain(file, 40)
     try:
         media = cached.media(raw)
         if media.kind != atlas.kind:
@@ -62,9 +64,9 @@ def _one(chosen: Choice, atlas: Atlas, name: str, raw: bytes) -> Mark | None:
     near = rows[placed.neighbours[0]]
     st.markdown(f"**{name}** · {words.plain(found.verdict.sentence, 300)}")
     labels = [spoken(atlas.label_names[row] or _answer(atlas, row)) for row in near.tolist()]
-    st.caption(_map_words.neighbours(labels, float(placed.spread[0]), name))
+    st.caption(_map_words.neighbours(labels, float(placed.spread[0]), file))
     _reasons(atlas, near[:_SHOWN], placed.similarity[0][:_SHOWN])
-    return Mark(name, float(placed.points[0, 0]), float(placed.points[0, 1]))
+    return Mark(html.escape(file[:24]), float(placed.points[0, 0]), float(placed.points[0, 1]))
 
 
 def _placed(atlas: Atlas, fresh: np.ndarray) -> tuple[np.ndarray, Placed]:

@@ -14,7 +14,7 @@ from core.verdict import spoken
 
 MOST = len(CATEGORIES)  # names with a colour of their own, the group of the others among them
 SMALL, LARGE = 4.0, 12.0  # pixels across, of the least and most doubtful
-_MARKS = (0, 50, 80, 95, 100)  # percentiles with a tick
+_MARKS = (0, 25, 50, 80, 95)  # percentiles with a tick
 NAMES = {
     "total": "Doubt in all",
     "aleatoric": "Ambiguous (aleatoric)",
@@ -58,7 +58,9 @@ def coloured(atlas: Atlas, rows: np.ndarray, by: str, dark: bool, named: Sequenc
         colours = palette.palette(dark)
         right = atlas.right[rows]
         codes = np.where(np.isnan(right), 2, np.where(right >= 1, 0, 1))
-        return Classes(codes, ("right", "wrong", "no label"), "", (colours.kept, colours.refused, CATEGORIES[8]))
+        count = 3 if np.isnan(right).any() else 2
+        names = ("right", "wrong", "no label")[:count]
+        return Classes(codes, names, "", (colours.kept, colours.refused, CATEGORIES[8])[:count])
     return _named(values_of(atlas, rows, by), named, _order(atlas, by))
 
 
@@ -92,8 +94,10 @@ def doubt(atlas: Atlas, rows: np.ndarray, measure: str) -> Measure:
         return Measure(np.nan_to_num(raw, nan=float(high)), title, (), float(low), float(max(high, low + 1e-9)))
     places = np.nan_to_num(atlas.percentiles[measure][rows], nan=100.0)
     ticks = tuple((float(mark), f"{mark} %") for mark in _MARKS)
-    says = "%{customdata:.3g}, above %{marker.color:.0f} % of calibration items"
-    return Measure(places, f"{title}: above … of calibration items", ticks, 0.0, 100.0, np.nan_to_num(raw), says)
+    says = "%{customdata:.3g}, more than %{marker.color:.0f} % of calibration items"
+    return Measure(
+        places, f"{title}: more than … of calibration items have", ticks, 0.0, 100.0, np.nan_to_num(raw), says
+    )
 
 
 def _order(atlas: Atlas, by: str) -> tuple[str, ...]:
@@ -149,6 +153,7 @@ def opacities(share: np.ndarray | None, kept: np.ndarray, picked: np.ndarray | N
 
 def with_marks(figure: plot.Figure, marks: Sequence[tuple[str, float, float]], dark: bool) -> plot.Figure:
     """A visitor's own files, as signs beside their places: they are no points of the data."""
+    figure.data[0].unselected = {"marker": {"opacity": 0.25}}
     colours = palette.palette(dark)
     for name, x, y in marks:
         figure.add_annotation(

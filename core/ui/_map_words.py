@@ -176,15 +176,18 @@ def item(atlas: Atlas, row: int) -> str:
 
 
 def doubts(atlas: Atlas, row: int) -> str:
-    """The word of its verdict, and where its doubts lie among those of the calibration items."""
-    told = []
-    for name, word in (("total", "doubt"), ("novelty", "novelty"), ("epistemic", "disagreement")):
-        places = atlas.percentiles.get(name)
-        if places is not None and np.isfinite(places[row]):
-            told.append(f"{word} above {places[row]:.0f} %")
+    """The word of its verdict, and the place of the doubt behind it among those of the calibration items."""
     if atlas.predicted[row] < 0:
         return "Not asked yet: bring the collection up to date."
-    return LOOKS[atlas.code(row)] + (" · " + ", ".join(told) if told else "")
+    code = atlas.code(row)
+    names = (("novelty", "more novel"), ("epistemic", "less familiar")) if code == "unfamiliar" else ()
+    names = names or (("total", "more doubtful"),)
+    told = [(float(places[row]), word) for name, word in names if (places := atlas.percentiles.get(name)) is not None]
+    known = [pair for pair in told if np.isfinite(pair[0])]
+    if not known:
+        return LOOKS[code]
+    place, word = max(known)
+    return f"{LOOKS[code]}: {word} than " + ("all" if place >= 100 else f"{place:.0f} % of") + " calibration items"
 
 
 def neighbours(labels: list[str], spread: float, file: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
@@ -89,8 +90,12 @@ def _titled(chosen: Choice) -> str:
 @st.fragment
 def _chart(view: View) -> None:
     atlas = view.atlas
-    by, looks = _controls(atlas, view.rows)
-    cut = _threshold(atlas)
+    colour, keep, measure, more = st.columns([5, 6, 5, 3], vertical_alignment="bottom")
+    with colour:
+        by = _by(atlas)
+    with more:
+        looks = _looks(atlas, view.rows, by)
+    cut = _threshold(atlas, keep, measure)
     left, right = st.columns([7, 3], gap="medium")
     with left:
         picked = _scatter(view, by, looks, cut)
@@ -118,36 +123,38 @@ class Looks:
     opacity: bool = False
 
 
-def _controls(atlas: Atlas, rows: np.ndarray) -> tuple[str, Looks]:
+def _by(atlas: Atlas) -> str:
     ways, kept = _map_paint.ways(atlas), _way(atlas)
     value = address.get(kept)
     value = value if value in ways else "total"
     if st.session_state.get("map-by") != value:
         st.session_state["map-by"] = value
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.selectbox(
-            "Colour by",
-            list(ways),
-            format_func=lambda key: ways[key],
-            key="map-by",
-            on_change=lambda: address.put(kept, st.session_state["map-by"]),
-            width=260,
-        )
-        with st.popover("Looks", icon=":material/tune:"):
-            size = st.toggle("Size by doubt", key="map-size", persist_state="session")
-            opacity = st.toggle("Opacity by doubt", key="map-opacity", persist_state="session")
-            names = _map_paint.names_of(atlas, rows, value)
-            named: list[str] = []
-            if len(names) > _map_paint.MOST:
-                most = _map_paint.MOST - 1
-                named = st.multiselect(
-                    f"In colours of their own, at most {most}", names, max_selections=most, key=f"map-named-{value}"
-                )
-            _map_which.pick(atlas)
-    return value, Looks(tuple(named), size, opacity)
+    st.selectbox(
+        "Colour by",
+        list(ways),
+        format_func=lambda key: ways[key],
+        key="map-by",
+        on_change=lambda: address.put(kept, st.session_state["map-by"]),
+    )
+    return value
 
 
-def _threshold(atlas: Atlas) -> _map_cut.Cut:
+def _looks(atlas: Atlas, rows: np.ndarray, by: str) -> Looks:
+    with st.popover("Looks", icon=":material/tune:", width="stretch"):
+        size = st.toggle("Size by doubt", key="map-size", persist_state="session")
+        opacity = st.toggle("Opacity by doubt", key="map-opacity", persist_state="session")
+        names = _map_paint.names_of(atlas, rows, by)
+        named: list[str] = []
+        if len(names) > _map_paint.MOST:
+            most = _map_paint.MOST - 1
+            named = st.multiselect(
+                f"In colours of their own, at most {most}", names, max_selections=most, key=f"map-named-{by}"
+            )
+        _map_which.pick(atlas)
+    return Looks(tuple(named), size, opacity)
+
+
+def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _map_cut.Cut:
     """The one operating point: what is more doubtful fades."""
     known = {name: title for name, title in controls.MEASURES.items() if name in atlas.doubts}
     measure = controls.measure() if controls.measure() in known else "total"
@@ -155,24 +162,22 @@ def _threshold(atlas: Atlas) -> _map_cut.Cut:
     for key, value in (("map-keep", share), ("map-measure", measure)):
         if st.session_state.get(key) != value:
             st.session_state[key] = value
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.slider(
-            "Keep the surest",
-            0,
-            100,
-            format="%d %%",
-            key="map-keep",
-            on_change=lambda: controls.set_point(st.session_state["map-keep"] / 100),
-            help="What is more doubtful than this fades. Retention and Retrieve use the same point.",
-        )
-        st.selectbox(
-            "by",
-            list(known),
-            format_func=lambda name: known[name],
-            key="map-measure",
-            on_change=lambda: controls.set_measure(st.session_state["map-measure"]),
-            width=230,
-        )
+    left.slider(
+        "Keep the surest",
+        0,
+        100,
+        format="%d %%",
+        key="map-keep",
+        on_change=lambda: controls.set_point(st.session_state["map-keep"] / 100),
+        help="What is more doubtful than this fades. Retention and Retrieve use the same point.",
+    )
+    right.selectbox(
+        "by",
+        list(known),
+        format_func=lambda name: known[name],
+        key="map-measure",
+        on_change=lambda: controls.set_measure(st.session_state["map-measure"]),
+    )
     cut = _map_cut.cut(atlas, measure, controls.point())
     st.markdown(cut.sentence)
     return cut
@@ -271,7 +276,9 @@ def _selection(view: View) -> None:
     atlas, held = view.atlas, _held(view.atlas)
     rows = np.arange(len(atlas)) if held is None else held
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.subheader(f"{words.count(len(rows))} selected" if held is not None else "All of them", anchor=False)
+        st.subheader(
+            f"{words.count(len(rows))} selected" if held is not None else f"All {words.count(len(rows))}", anchor=False
+        )
         if held is not None:
             st.button("Let go", icon=":material/deselect:", on_click=_hold, args=(atlas, None), type="tertiary")
         _map_data.table(atlas, rows)

@@ -165,7 +165,7 @@ def _measured(colour: Measure, dark: bool) -> dict[str, Any]:
         "thickness": 8,
         "len": 0.5,
     }
-    bar |= {"x": 0, "xanchor": "left", "xpad": 0, "y": -0.01, "yanchor": "top", "outlinewidth": 0}
+    bar |= {"x": 0, "xanchor": "left", "xpad": 0, "y": -0.01, "yanchor": "top", "outlinewidth": 0, "tickangle": 0}
     if colour.ticks:
         bar |= {"tickvals": [value for value, _ in colour.ticks], "ticktext": [text for _, text in colour.ticks]}
     ends = {} if colour.low is None else {"cmin": colour.low, "cmax": colour.high}
