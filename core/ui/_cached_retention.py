@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
+from core.contracts import Media
 from core.media import door
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Quality, Shelf, quality_of, shelf_of, trial_of
@@ -63,6 +65,20 @@ def _trial(key: tuple[str, ...], measure: str, _shelf: Shelf, _atlas: Atlas) -> 
 
 def trial(atlas: Atlas, measure: str) -> Trial:
     return _trial(_key(atlas), measure, shelf_for(atlas), atlas)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Asking the model about this file")
+def _answer(
+    key: tuple[str, ...], sha256: str, device: str, _atlas: Atlas, _media: Media
+) -> tuple[np.ndarray, dict[str, float]]:
+    request = Request(_atlas.model, media=(_media,), draws=_atlas.draws, seed=_atlas.seed, device=device, keep=False)
+    said = running.runner().ask(request)
+    return said.features[0], {name: float(values[0]) for name, values in said.doubts.items()}
+
+
+def answer(atlas: Atlas, device: str, media: Media) -> tuple[np.ndarray, dict[str, float]]:
+    """Features and doubts of one file, asked as the stored items were. Raises UserFacingError."""
+    return _answer(_key(atlas), media.sha256, device, atlas, media)
 
 
 # ---- items from outside the model's classes ----

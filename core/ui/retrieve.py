@@ -1,0 +1,199 @@
+"""The Retrieve page: what is nearest to a query, how sure each of these is, and when it is better not to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.errors import UserFacingError
+from core.pipeline.atlas import Atlas
+from core.pipeline.found import Outcome, Result, Shelf, ask
+from core.ui import (
+    _cached_atlas,
+    _cached_retention,
+    _retention_charts,
+    _retrieve_charts,
+    _retrieve_query,
+    _retrieve_wishes,
+    address,
+    controls,
+    item_cards,
+    plot,
+    shell,
+    tables,
+    words,
+)
+from core.ui._retrieve_query import Asked
+from core.ui.controls import Choice
+
+_LOWEST = _retention_charts.LOWEST
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    choice: Choice
+    atlas: Atlas
+    shelf: Shelf
+
+
+def opened(choice: Choice) -> Page | None:
+    """None after a sentence that says what is missing."""
+    if choice.model is None:
+        st.info("No trained model is here yet. Make those that come with the app with 'make models'.")
+        return None
+    try:
+        atlas = _cached_atlas.atlas(choice)
+        return Page(choice, atlas, _cached_retention.shelf_for(atlas))
+    except UserFacingError as error:
+        st.error(words.plain(str(error), 400), icon=":material/block:")
+        return None
+
+
+def query(page: Page) -> Asked | None:
+    return _retrieve_query.choose(page.atlas, page.shelf, page.choice)
+
+
+@st.fragment
+def live(page: Page, asked: Asked | None) -> None:
+    """The results and how far to trust them; filters run this and nothing else."""
+    wish = _retrieve_wishes.choose(page.atlas, page.shelf)
+    measure, same = wish.measure, wish.same_recording
+    noun = _retention_charts.noun_of(measure, page.atlas.score_name)
+    if asked is not None:
+        try:
+            outcome = ask(page.shelf, asked.query, wish)
+        except UserFacingError as error:
+            st.error(words.plain(str(error), 400), icon=":material/block:")
+        else:
+            _answered(page, asked, outcome, measure, same)
+    if wish.safety is not None:
+        st.markdown(f"**{words.plain(_retrieve_charts.promise(wish.safety, noun), 600)}**")
+    _trusted(page, measure, same, noun)
+
+
+# ---- what was found ----
+
+
+def _answered(page: Page, asked: Asked, outcome: Outcome, measure: str, same: bool) -> None:
+    left, right = st.columns([1, 4], gap="medium")
+    with left:
+        _query_card(page, asked, measure)
+    with right:
+        if outcome.refused:
+            st.warning(f"**Not answered.** {words.plain(outcome.refused, 400)}", icon=":material/front_hand:")
+            if outcome.alternatives:
+                st.markdown("The least unsafe alternatives, the least doubtful first:")
+                _grid(page, asked, outcome.alternatives, measure)
+        else:
+            finding = _retrieve_charts.outcome_finding(asked.query, outcome)
+            st.markdown(f"**{words.plain(finding, 200)}**")
+            _grid(page, asked, outcome.results, measure)
+        st.caption(_retrieve_charts.held_back(outcome, same))
+        shown = outcome.results or outcome.alternatives
+        if shown:
+            tables.downloads(lambda: _columns(page, shown), "found", about=_about(page, measure),
+                             name=f"nearest-{page.atlas.model}")  # fmt: skip
+
+
+def _query_card(page: Page, asked: Asked, measure: str) -> None:
+    with st.container(border=True, gap="xsmall"):
+        st.caption("Your query")
+        if asked.thumbnail is not None:
+            st.image(asked.thumbnail, width="stretch", alt="thumbnail of the query")
+        st.markdown(f"**{asked.title}**")
+        if asked.preview is not None:
+            st.audio(asked.preview, format="audio/flac", alt="the query")
+        elif asked.row is not None:
+            item_cards.player(page.atlas, page.atlas.ids[asked.row], "query")
+        doubt = asked.query.doubts.get(measure)
+        label = _retention_charts.noun_of(measure, page.atlas.score_name)
+        st.caption(f"{label[:1].upper()}{label[1:]}: {'–' if doubt is None else words.figure(doubt)}")
+        if asked.row is not None:
+            why = item_cards.reason(page.atlas, asked.row, measure)
+            st.caption(f"{item_cards.ICONS[why.code]} {words.plain(why.text, 120)}")
+
+
+def _grid(page: Page, asked: Asked, results: Sequence[Result], measure: str) -> None:
+    ids = [page.atlas.ids[result.row] for result in results]
+    thumbnails = _cached_atlas.thumbs_of(page.atlas, tuple(ids))
+    with st.container(horizontal=True, gap="small", key="found-cards"):
+        for result, id_ in zip(results, ids, strict=True):
+            with st.container(border=True, width=158, gap="xsmall"):
+                if id_ in thumbnails:
+                    st.image(thumbnails[id_], width="stretch", alt=f"thumbnail of {id_}")
+                same = "" if asked.query.label is None else (
+                    ":material/check: " if result.label == asked.query.label else ":material/close: "
+                )  # fmt: skip
+                st.markdown(f"{same}**{item_cards.spoken(result.label)}**")
+                st.caption(f"cosine {result.cosine:.3f}  \n{_doubt(page, result, measure)}")
+                item_cards.player(page.atlas, id_, "found")
+                st.button("Ask with this", key=f"ask-{id_}", type="tertiary", icon=":material/search:",
+                          on_click=_ask_with, args=(id_,))  # fmt: skip
+
+
+def _doubt(page: Page, result: Result, measure: str) -> str:
+    label = _retention_charts.label_of(measure, page.atlas.score_name)
+    if result.doubt is None:
+        return f"{label}: –"
+    places = page.atlas.percentiles.get(measure)
+    where = "" if places is None else f" ({_ordinal(float(places[result.row]))})"
+    return f"{label} {words.figure(result.doubt)}{where}"
+
+
+def _ordinal(percentile: float) -> str:
+    return "–" if percentile != percentile else f"{percentile:.0f} % are surer"
+
+
+def _ask_with(id_: str) -> None:
+    address.put(_retrieve_query.kept_item(), id_)
+    st.session_state["ask-with"] = "Stored item"
+
+
+def _columns(page: Page, results: Sequence[Result]) -> tables.Columns:
+    return {
+        "rank": list(range(1, len(results) + 1)),
+        "id": [page.atlas.ids[result.row] for result in results],
+        "label": [result.label for result in results],
+        "cosine": [result.cosine for result in results],
+        **{name: [float(values[result.place]) for result in results] for name, values in page.shelf.doubts.items()},
+    }
+
+
+def _about(page: Page, measure: str) -> dict[str, str]:
+    atlas = page.atlas
+    facts = {"model": atlas.model, "data": atlas.title, "fingerprint": atlas.fingerprint, "seed": str(atlas.seed)}
+    return facts | {"measure": measure, "share_kept": f"{controls.point():.2f}"}
+
+
+# ---- how far to trust it ----
+
+
+def _trusted(page: Page, measure: str, same: bool, noun: str) -> None:
+    st.subheader("How far retrieval here can be trusted", anchor=False)
+    quality = _cached_retention.quality(page.atlas, measure, same)
+    cells = st.columns(3)
+    said = _retention_charts.share
+    cells[0].metric("Nearest item is right (R@1)", said(quality.recall))
+    knows = quality.knows.value
+    cells[1].metric("Doubt knows which are wrong (R-AUROC)", "–" if knows is None else f"{knows:.3f}",
+                    help="The chance that a query with a right nearest item is less doubtful than one with a "
+                    "wrong one; one half is a guess.")  # fmt: skip
+    cells[2].metric("Items asked", words.count(quality.asked))
+    drawn = _retrieve_charts.lines(quality, shell.is_dark())
+    if not drawn:
+        st.info(words.plain(quality.recall.reason or "There is nothing to compare.", 300))
+        return
+    share = max(_LOWEST, controls.point())
+    finding = _retrieve_charts.finding(quality, share, noun)
+    says = f"keep {100 * share:.0f} %: {said(_retrieve_charts.at(quality, 'both', share))}"
+    handle = plot.Handle(share, _LOWEST, 1.0, 0.01, "share kept", says=says)
+    figure = _retrieve_charts.figure(drawn, shell.is_dark())
+    alt = f"R@1 against the share kept, four ways. {finding}"
+    plot.show(figure, "four-ways", alt=alt, handle=handle, told=plot.Told(drag=controls.set_point),
+              name=f"retrieval-{page.atlas.model}")  # fmt: skip
+    st.markdown(f"**{words.plain(finding, 400)}**")
+    left = "Neighbours of the same recording count." if same else "Neighbours of the same recording do not count."
+    alone = f" {words.count(quality.alone)} items have no other recording to compare with." if quality.alone else ""
+    st.caption(f"Every item is asked of all others. {left}{alone}")
