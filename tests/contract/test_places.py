@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from core.checkpoints.saved import Model
 from core.contracts import Media, Receipt
 from core.errors import UserFacingError
 from core.pipeline import places
 from core.pipeline.places import Across, Along
+from core.runner import Answer, Request
 from core.settings import Settings
 from tests.inspecting import Inspector, inspect
 from tests.saving import CONVNET, made
@@ -128,6 +130,38 @@ def test_covering_what_is_of_the_mean_colour_already_changes_nothing(sees: Model
 def test_a_tiny_picture_has_as_many_parts_as_pixels(sees: Model) -> None:
     found = across(picture(np.arange(27, dtype=np.uint8).reshape(3, 3, 3)), sees, draws=2)
     assert found.without.shape == (3, 3)
+
+
+def test_a_large_picture_is_asked_in_less_detail_and_told_in_its_own_pixels(
+    sees: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_SIDE", 32)
+    small = np.random.default_rng(5).integers(0, 256, (32, 64, 3)).astype(np.uint8)
+    large = np.asarray(Image.fromarray(small).resize((256, 128), Image.Resampling.NEAREST))
+    found = across(picture(large), sees, draws=3, parts=4)
+    assert (found.rows.tolist(), found.columns.tolist()) == ([0, 32, 64, 96, 128], [0, 64, 128, 192, 256])
+    assert "in 64 x 32 pixels" in found.how
+    reduced = np.asarray(Image.fromarray(large).resize((64, 32), Image.Resampling.LANCZOS))
+    expected = across(picture(reduced), sees, draws=3, parts=4)
+    np.testing.assert_allclose(found.without, expected.without, atol=1e-6)
+    assert "pixels" not in expected.how
+
+
+def test_parts_are_asked_a_few_at_a_time_with_one_answer(sees: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    whole = across(picture(pixels), sees, draws=3, parts=3)
+    monkeypatch.setattr(places, "_TOGETHER", 4 * pixels.nbytes)
+    asked: list[int] = []
+
+    class Counts:
+        def ask(self, request: Request) -> Answer:
+            asked.append(len(request))
+            return Inspector(sees).here.ask(request)
+
+    found = places.across(picture(pixels), sees.name, Counts(), draws=3, parts=3)
+    assert asked == [4, 4, 2]
+    np.testing.assert_allclose(found.without, whole.without, atol=1e-6)
+    assert found.whole == pytest.approx(whole.whole, abs=1e-6)
 
 
 def test_the_other_kind_is_refused(hears: Model, sees: Model) -> None:
