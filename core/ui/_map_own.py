@@ -29,6 +29,10 @@ class Mark:
     y: float
 
 
+def marked(file: str, x: float, y: float) -> Mark:
+    return Mark(html.escape(file[:24]), x, y)
+
+
 def files(chosen: Choice, atlas: Atlas) -> tuple[Mark, ...]:
     """The uploader, and the places of what was given."""
     with st.expander("Place your own file", icon=":material/add_location_alt:"):
@@ -66,7 +70,7 @@ def _one(chosen: Choice, atlas: Atlas, file: str, raw: bytes) -> Mark | None:
     labels = [spoken(atlas.label_names[row] or _answer(atlas, row)) for row in near.tolist()]
     st.caption(_map_words.neighbours(labels, float(placed.spread[0]), file))
     _reasons(atlas, near[:_SHOWN], placed.similarity[0][:_SHOWN])
-    return Mark(html.escape(file[:24]), float(placed.points[0, 0]), float(placed.points[0, 1]))
+    return marked(file, float(placed.points[0, 0]), float(placed.points[0, 1]))
 
 
 def _placed(atlas: Atlas, fresh: np.ndarray) -> tuple[np.ndarray, Placed]:

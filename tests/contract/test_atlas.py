@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,6 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from core.checkpoints.folders import find, mark_of
-from core.contracts import Receipt
 from core.errors import UserFacingError
 from core.fingerprint import key_of
 from core.maps.draw import MapOptions
@@ -25,55 +21,14 @@ from core.maps.saved import SavedMap, of_collection, save_map
 from core.maps.trust import Trust
 from core.pipeline.atlas import atlases, open_atlas, read_item, thumbnail, thumbnails
 from core.settings import PROJECT, Settings
-from core.store import About, Backbone, ItemRow, ModelRow, UncertaintyRow, open_collection
+from core.store import Backbone, open_collection
 from core.verdict import UNFAMILIAR
-
-MODEL = "toybox-ensemble"
-READ = Backbone("resnet32", "1", 4)
-WORDS = ("Ball", "boat", "cup", "zebra", None)
+from tests.atlases import MODEL, READ, WORDS, filled, picture
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", decoders=1, offline=True)
-
-
-def picture(number: int) -> bytes:
-    target = io.BytesIO()
-    Image.fromarray(np.full((8, 8, 3), 40 * number, np.uint8)).save(target, "PNG")
-    return target.getvalue()
-
-
-def filled(settings: Settings, folder: Path) -> None:
-    """Five pictures on disk, indexed by hand with answers of two ways of asking."""
-    folder.mkdir()
-    shas = []
-    for number in range(5):
-        (folder / f"{number}.png").write_bytes(picture(number))
-        shas.append(hashlib.sha256(picture(number)).hexdigest())
-    receipt = Receipt("png", "RGB 8 bit", 90, width=8, height=8)
-    about = About("image", "Five", str(folder))
-    mark = mark_of(find(MODEL, settings))
-    with open_collection(settings.collections, "five", create=about, write=True) as writer:
-        vectors = np.eye(5, 4, dtype=np.float32)
-        writer.add_vectors(READ, shas[:4], vectors[:4])
-        for number, word in enumerate(WORDS):
-            extra = (("room", f"r{number % 2}"),)
-            row = ItemRow(
-                f"{number}.png", shas[number], "image", receipt, b"thumb%d" % number, word, number, extra=extra
-            )
-            writer.add([replace(row, group="pair") if number < 2 else row])
-        for key, draws in (("few", 2), ("many", 9)):
-            rows = [
-                UncertaintyRow(
-                    f"{n}.png", key, 0.1 * n + draws, 0.05 * n, None if n == 1 else 0.02, label="boat", confidence=0.9
-                )
-                for n in range(4)
-            ]
-            writer.add_uncertainties(rows)
-            at = datetime(2026, 1, draws, tzinfo=UTC)
-            writer.add_model(ModelRow(key, MODEL, mark, READ.key, READ.version, READ.dim, draws, 3, at))
-        writer.flush()
 
 
 def test_held_out_items_are_those_of_the_stored_part(settings: Settings) -> None:
