@@ -109,14 +109,14 @@ def _place(top: Any, title: str, place: int) -> None:
 def _first_look(top: Any, told: Said, wanted: int) -> None:
     with top.container():
         found = _cached_inspect.found(told)
-        st.markdown(f"### {_inspect_words.verdict(found)}")
+        st.subheader(_inspect_words.verdict(found), anchor=False)
         st.caption(f"A first look with {found.draws} of {wanted} samples; the others are being drawn.")
 
 
 def _verdict(case: Case, found: Inspected, known: Reader) -> None:
     """The sentence, the numbers behind it, the file itself, the classes and the kinds of doubt."""
     held = int(known.card.posthoc.get("items", 0))
-    st.markdown(f"### {_inspect_words.verdict(found)}")
+    st.subheader(_inspect_words.verdict(found), anchor=False)
     st.markdown(_inspect_words.numbers(found, held))
     _file(case.view)
     left, right = st.columns(2)
