@@ -57,6 +57,8 @@ def _stored(atlas: Atlas, shelf: Shelf) -> Asked:
     labels = dict(zip(ids, shelf.labels, strict=True))
     wanted = address.get(kept_item())
     if wanted not in labels:
+        if wanted:
+            st.caption(f"The item {words.plain(wanted, 60)} is not among these data; another one is shown.")
         wanted = ids[len(ids) // 2]
     if st.session_state.get("query-item") != wanted:
         st.session_state["query-item"] = wanted

@@ -36,6 +36,16 @@ _OWN = Kept("own", False, _one_of((False, True)), "True or False")
 _K = Kept("k", 8, _one_of(tuple(range(1, _MOST + 1))), f"a whole number from 1 to {_MOST}")
 
 
+def read() -> None:
+    """What the link says, before any of it is drawn; what it says wrongly is told at once."""
+    told = address.said()
+    for kept in (_RISK, _SAFE, _OWN, _K):
+        address.get(kept)
+    for sentence in address.said():
+        if sentence not in told:
+            st.warning(sentence, icon=":material/info:")
+
+
 def choose(atlas: Atlas, shelf: Shelf) -> Wish:
     measure = _measure(atlas, shelf)
     with st.container(horizontal=True, gap="medium"):

@@ -43,6 +43,7 @@ def opened(choice: Choice) -> Page | None:
     if choice.model is None:
         st.info("No trained model is here yet. Make those that come with the app with 'make models'.")
         return None
+    _retrieve_wishes.read()
     try:
         atlas = _cached_atlas.atlas(choice)
         return Page(choice, atlas, _cached_retention.shelf_for(atlas))
@@ -61,6 +62,9 @@ def live(page: Page, asked: Asked | None) -> None:
     wish = _retrieve_wishes.choose(page.atlas, page.shelf)
     measure, same = wish.measure, wish.same_recording
     noun = _retention_charts.noun_of(measure, page.atlas.score_name)
+    if wish.safety is not None:
+        icon = ":material/verified_user:" if wish.safety.threshold is not None else ":material/front_hand:"
+        st.info(words.plain(_retrieve_charts.promise(wish.safety, noun), 600), icon=icon)
     if asked is not None:
         try:
             outcome = ask(page.shelf, asked.query, wish)
@@ -68,8 +72,6 @@ def live(page: Page, asked: Asked | None) -> None:
             st.error(words.plain(str(error), 400), icon=":material/block:")
         else:
             _answered(page, asked, outcome, measure, same)
-    if wish.safety is not None:
-        st.markdown(f"**{words.plain(_retrieve_charts.promise(wish.safety, noun), 600)}**")
     _trusted(page, measure, same, noun)
 
 
@@ -120,7 +122,7 @@ def _grid(page: Page, asked: Asked, results: Sequence[Result], measure: str) -> 
     thumbnails = _cached_atlas.thumbs_of(page.atlas, tuple(ids))
     with st.container(horizontal=True, gap="small", key="found-cards"):
         for result, id_ in zip(results, ids, strict=True):
-            with st.container(border=True, width=158, gap="xsmall"):
+            with st.container(border=True, width=146, gap="xsmall"):
                 if id_ in thumbnails:
                     st.image(thumbnails[id_], width="stretch", alt=f"thumbnail of {id_}")
                 same = "" if asked.query.label is None else (
@@ -138,12 +140,12 @@ def _doubt(page: Page, result: Result, measure: str) -> str:
     if result.doubt is None:
         return f"{label}: –"
     places = page.atlas.percentiles.get(measure)
-    where = "" if places is None else f" ({_ordinal(float(places[result.row]))})"
+    where = "" if places is None else f", {_surer(float(places[result.row]))}"
     return f"{label} {words.figure(result.doubt)}{where}"
 
 
-def _ordinal(percentile: float) -> str:
-    return "–" if percentile != percentile else f"{percentile:.0f} % are surer"
+def _surer(percentile: float) -> str:
+    return "–" if percentile != percentile else f"surer than {100 - percentile:.0f} %"
 
 
 def _ask_with(id_: str) -> None:
@@ -191,9 +193,17 @@ def _trusted(page: Page, measure: str, same: bool, noun: str) -> None:
     handle = plot.Handle(share, _LOWEST, 1.0, 0.01, "share kept", says=says)
     figure = _retrieve_charts.figure(drawn, shell.is_dark())
     alt = f"R@1 against the share kept, four ways. {finding}"
-    plot.show(figure, "four-ways", alt=alt, handle=handle, told=plot.Told(drag=controls.set_point),
+    plot.show(figure, "four-ways-chart", alt=alt, handle=handle, told=plot.Told(drag=controls.set_point),
               name=f"retrieval-{page.atlas.model}")  # fmt: skip
     st.markdown(f"**{words.plain(finding, 400)}**")
     left = "Neighbours of the same recording count." if same else "Neighbours of the same recording do not count."
     alone = f" {words.count(quality.alone)} items have no other recording to compare with." if quality.alone else ""
-    st.caption(f"Every item is asked of all others. {left}{alone}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Every item is asked of all others. {left}{alone}", width="stretch")
+        tables.downloads(lambda: _four_ways(drawn), "four-ways", about=_about(page, measure),
+                         name=f"retrieval-{page.atlas.model}")  # fmt: skip
+
+
+def _four_ways(drawn: Sequence[plot.Curve]) -> tables.Columns:
+    kept = {"share_kept": drawn[0].x.tolist()}
+    return kept | {f"r_at_1 {line.name}".replace(" ", "_"): line.y.tolist() for line in drawn}
