@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from core.fingerprint import key_of
 from core.media.door import open_media
 from core.pipeline import inspect as walk
 from core.runner import Answer, Here, Request
-from core.settings import Settings
+from core.settings import PROJECT, Settings
 from core.training.examples import Examples, InMemory
 from tests.inspecting import Inspector, inspect, png, with_held
 from tests.toy_models import few_digits
@@ -107,3 +109,37 @@ def test_what_a_page_needs_to_ask_further_comes_with_the_answer(here: Settings, 
     found = inspect(open_media(png(here)), dropout, draws=2)
     assert found.hears is None
     assert found.vectors.dim == len(found.features)
+
+
+ASKS = """
+import sys
+from pathlib import Path
+import numpy as np
+from core.contracts import Media, Receipt
+from core.pipeline import retrieve
+from core.pipeline.inspect import document, inspect, reader_of, ternary
+from core.pipeline.perturb import Knobs, perturbed
+from core.pipeline.places import across
+from core.runner import Runner
+from core.settings import Settings
+home, name = sys.argv[1:]
+settings = Settings(home=Path(home), checkpoints=Path(home), device="cpu", offline=True)
+pixels = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
+media = Media("image", pixels, None, "ab" * 32, Receipt("png", "RGB 8 bit", 1))
+reader = reader_of(name, settings)
+with Runner(settings) as runner:
+    found = inspect(media, reader, runner, draws=6)
+    print(document(found, "one")["verdict_code"], ternary(found) is not None)
+    print(len(across(media, name, runner, draws=2, parts=2).without))
+    turned = perturbed(media, Knobs(noise=0.5, blur=0.2))
+    print(inspect(turned, reader, runner, draws=6, noise_of=media.sha256).draws)
+print(sorted({"torch", "librosa", "numba", "sklearn", "lancedb", "pandas", "streamlit"} & set(sys.modules)))
+"""
+
+
+def test_who_asks_a_worker_never_loads_torch(here: Settings, dropout: Inspector) -> None:
+    """From a file to verdict, doubt across it and a perturbed file, as a page does it."""
+    words = [sys.executable, "-c", ASKS, str(here.home), "dropout"]
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split("\n")[:4] == ["unsure True", "2", "6", "[]"]
