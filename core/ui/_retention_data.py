@@ -10,15 +10,16 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.judged import NONE_OF_THEM, Strangers, Word, own_words
-from core.ui import _cached_atlas, _cached_retention, cached, models, words
+from core.ui import _cached_atlas, _cached_retention, address, bound, cached, models, words
 from core.ui._cached_retention import Mapped
+from core.ui.address import Kept
 from core.ui.controls import Choice
 
 _LEFT_OUT = "leave out"
 _WRONG = "none of these: always wrong"
 _MOST_WORDS = 60
 _MOST_MODELS = 3
-_NOBODY, _MADE = "Nothing", "made"
+_NOBODY, _MADE = "nothing", "made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,13 @@ def strangers(atlas: Atlas, choice: Choice) -> Strangers | None:
         if one.data not in (HELDOUT, choice.data) and choice.model in one.models
     ]
     titles = {_NOBODY: "Nothing", _MADE: f"{_cached_retention.made_title(atlas.kind)} (made here)"}
+    offered = (_NOBODY, _MADE, *here)
+    kept = Kept("mix", _NOBODY, bound.one_of(offered), "a set of items from outside that is here")
     chosen = st.selectbox(
         "Mix in items from outside",
-        [_NOBODY, _MADE, *here],
+        offered,
         format_func=lambda name: titles.get(name, name),
-        key="mix",
-        bind="query-params",
+        **bound.widget(kept),
         help="Items of no class of the model: every answer to them is wrong, and a good doubt sets them aside first.",
     )
     if chosen in (None, _NOBODY):
@@ -113,13 +115,13 @@ def others(atlas: Atlas, choice: Choice) -> tuple[Other, ...]:
     offered = [name for name in offered if name != atlas.model and name in base]
     if not offered:
         return ()
+    kept = Kept("overlay", (), _several, f"up to {_MOST_MODELS} models of these data", ",".join)
     picked = st.multiselect(
         "Lay other models over it",
         offered,
         format_func=lambda name: base[name].title,
         max_selections=_MOST_MODELS,
-        key="overlay",
-        bind="query-params",
+        **bound.widget(kept, [name for name in address.get(kept) if name in offered]),
         placeholder="Choose up to three",
     )
     found = []
@@ -134,6 +136,13 @@ def others(atlas: Atlas, choice: Choice) -> tuple[Other, ...]:
         else:
             found.append(Other(base[name].title, other))
     return tuple(found)
+
+
+def _several(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not 1 <= len(names) <= _MOST_MODELS or not all(names) or len(text) > 400:
+        raise ValueError(text[:40])
+    return names
 
 
 def title_of(atlas: Atlas) -> str:

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import streamlit as st
 
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Shelf, Wish
 from core.retrieval import Safety, chosen
-from core.ui import _cached_retention, _retention_charts, address, controls, words
+from core.ui import _cached_retention, _retention_charts, address, bound, controls, words
 from core.ui.address import Kept
 
-T = TypeVar("T")
 _RISKS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50)  # percent
 _MOST = 48
 _LOWEST = _retention_charts.LOWEST
-
-
-def _one_of(known: tuple[T, ...]) -> Callable[[str], T]:
-    def read(text: str) -> T:
-        for value in known:
-            if str(value) == text:
-                return value
-        raise ValueError(text)
-
-    return read
-
-
-_RISK = Kept("risk", 10, _one_of(_RISKS), f"one of {', '.join(map(str, _RISKS))} percent")
-_SAFE = Kept("safe", False, _one_of((False, True)), "True or False")
-_OWN = Kept("own", False, _one_of((False, True)), "True or False")
-_K = Kept("k", 8, _one_of(tuple(range(1, _MOST + 1))), f"a whole number from 1 to {_MOST}")
+_RISK = Kept("risk", 10, bound.one_of(_RISKS), f"one of {', '.join(map(str, _RISKS))} percent")
+_SAFE = Kept("safe", False, bound.one_of((False, True)), "True or False")
+_OWN = Kept("own", False, bound.one_of((False, True)), "True or False")
+_K = Kept("k", 8, bound.one_of(tuple(range(1, _MOST + 1))), f"a whole number from 1 to {_MOST}")
 
 
 def read() -> None:
@@ -52,32 +36,24 @@ def choose(atlas: Atlas, shelf: Shelf) -> Wish:
         safe = st.toggle(
             "Answer only when safe",
             help="Refuses a query whose nearest item would be wrong more often than you allow.",
-            **_bound(_SAFE),
+            **bound.widget(_SAFE),
         )
         same = st.toggle(
             "Let it find its own recording",
             help="Clips cut from one recording are near each other whatever the model knows, so they are left out "
             "unless you ask for them.",
-            **_bound(_OWN),
+            **bound.widget(_OWN),
         )
     left, right = st.columns(2, gap="medium")
     with right:
-        k = int(st.slider("Results", 1, _MOST, **_bound(_K)))
+        k = int(st.slider("Results", 1, _MOST, **bound.widget(_K)))
     with left:
         if safe:
             risk = st.select_slider(
-                "Wrong answers you allow", _RISKS, format_func=lambda one: f"{one} %", **_bound(_RISK)
+                "Wrong answers you allow", _RISKS, format_func=lambda one: f"{one} %", **bound.widget(_RISK)
             )
             return Wish(k, measure, 1.0, same, _safety(atlas, measure, int(risk)))
         return Wish(k, measure, _share(), same)
-
-
-def _bound(kept: Kept[Any]) -> dict[str, Any]:
-    """A widget whose value stands in the URL."""
-    key, value = f"pick-{kept.name}", address.get(kept)
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return {"key": key, "on_change": lambda: address.put(kept, st.session_state[key])}
 
 
 def _share() -> float:

@@ -119,18 +119,14 @@ def _measure(page: Page) -> str:
 
 def _numbers(page: Page, point: Point) -> None:
     goal = _retention_charts.GOALS[page.curves.judged.goal]
-    cells = st.columns(4)
     said = _retention_charts.share
-    cells[0].metric("Kept", f"{words.count(point.kept)} of {words.count(len(point.mask))}")
-    spread = _retention_charts.span(point.band)
-    cells[1].metric(
-        f"{goal[:1].upper()}{goal[1:]} of what is kept",
-        said(point.quality),
-        help="95 % interval over recordings" + spread,
-    )
-    cells[2].metric("Of everything", said(point.everything))
     wrong = point.wrong_kept + point.wrong_refused
-    cells[3].metric("Errors refused", f"{words.count(point.wrong_refused)} of {words.count(wrong)}")
+    spread = f"95 % interval over recordings{_retention_charts.span(point.band)}"
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Kept", f"{words.count(point.kept)} of {words.count(len(point.mask))}", width=166)
+        st.metric(f"{goal[:1].upper()}{goal[1:]} of these", said(point.quality), help=spread, width=166)
+        st.metric("Of everything", said(point.everything), width=166)
+        st.metric("Errors refused", f"{words.count(point.wrong_refused)} of {words.count(wrong)}", width=166)
 
 
 def _curve(page: Page, measure: str, point: Point) -> None:

@@ -175,14 +175,17 @@ def _about(page: Page, measure: str) -> dict[str, str]:
 def _trusted(page: Page, measure: str, same: bool, noun: str) -> None:
     st.subheader("How far retrieval here can be trusted", anchor=False)
     quality = _cached_retention.quality(page.atlas, measure, same)
-    cells = st.columns(3)
-    said = _retention_charts.share
-    cells[0].metric("Nearest item is right (R@1)", said(quality.recall))
-    knows = quality.knows.value
-    cells[1].metric("Doubt knows which are wrong (R-AUROC)", "–" if knows is None else f"{knows:.3f}",
-                    help="The chance that a query with a right nearest item is less doubtful than one with a "
-                    "wrong one; one half is a guess.")  # fmt: skip
-    cells[2].metric("Items asked", words.count(quality.asked))
+    said, knows = _retention_charts.share, quality.knows.value
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Nearest is right (R@1)", said(quality.recall), width=190)
+        st.metric(
+            "Doubt knows (R-AUROC)",
+            "–" if knows is None else f"{knows:.3f}",
+            help="The chance that a query with a right nearest item is less doubtful than one with a wrong one; one "
+            "half is a guess.",
+            width=190,
+        )
+        st.metric("Items asked", words.count(quality.asked), width=140)
     drawn = _retrieve_charts.lines(quality, shell.is_dark())
     if not drawn:
         st.info(words.plain(quality.recall.reason or "There is nothing to compare.", 300))

@@ -119,7 +119,7 @@ def test_a_model_asked_about_other_items_is_not_laid_over(shipped: Atlas) -> Non
 
 def test_other_models_are_drawn_and_compared_in_words() -> None:
     app = opened("3_Retention")
-    app.multiselect(key="overlay").set_value(["toybox-mc-dropout", "toybox-deterministic"]).run()
+    app.multiselect(key="pick-overlay").set_value(["toybox-mc-dropout", "toybox-deterministic"]).run()
     assert not app.exception
     assert "At 80 % kept," in said(app)
     assert "has the best accuracy" in said(app)

@@ -1,0 +1,34 @@
+"""Widgets whose value stands in the URL: the sign of one's choice that a copied link keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from core.ui import address
+from core.ui.address import Kept
+
+T = TypeVar("T")
+
+
+def widget(kept: Kept[Any], shown: Any = None) -> dict[str, Any]:
+    """Key and callback of a widget that shows what is kept and keeps what is chosen; ``shown`` instead, where the
+    kept value is none of its options."""
+    key, value = f"pick-{kept.name}", address.get(kept) if shown is None else shown
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": lambda: address.put(kept, st.session_state[key])}
+
+
+def one_of(known: tuple[T, ...]) -> Callable[[str], T]:
+    """Reads a value from its text."""
+
+    def read(text: str) -> T:
+        for value in known:
+            if str(value) == text:
+                return value
+        raise ValueError(text[:40])
+
+    return read
