@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def draw_map(
     vectors = collection.vectors(backbone)
     if not vectors.ids:
         raise StoreError(f"Collection {name!r} has no item to draw; index a source into it.", code="no-items")
-    return _drawn(vectors, backbone, of_collection(name, settings), options or MapOptions(), progress)
+    return _drawn(vectors, backbone, (of_collection(name, settings),), options or MapOptions(), progress)
 
 
 def draw_heldout(
@@ -45,7 +46,8 @@ def draw_heldout(
         raise UserFacingError(f"The model {name[:60]!r} came without features to draw.", code="no-features")
     here, shipped = of_vectors(vectors, settings)
     backbone = Backbone(read_card(name, settings).backbone, "held-out", vectors.matrix.shape[1])
-    return _drawn(vectors, backbone, shipped if ship else here, options or MapOptions(), progress)
+    places = (shipped,) if ship else (here, shipped)
+    return _drawn(vectors, backbone, places, options or MapOptions(), progress)
 
 
 def heldout_vectors(held: Heldout) -> Vectors | None:
@@ -55,10 +57,14 @@ def heldout_vectors(held: Heldout) -> Vectors | None:
     return Vectors(tuple(held.answers.ids[row] for row in held.feature_rows.tolist()), held.features)
 
 
-def _drawn(vectors: Vectors, backbone: Backbone, folder: Path, options: MapOptions, progress: Progress) -> SavedMap:
+def _drawn(
+    vectors: Vectors, backbone: Backbone, places: Sequence[Path], options: MapOptions, progress: Progress
+) -> SavedMap:
+    """What lies in one of the places, or else drawn and put into the first."""
     key = key_of_map(vectors, backbone, options)
-    if (before := load_map(folder, key)) is not None and before.key == key:
-        return before
+    for place in places:
+        if (before := load_map(place, key)) is not None and before.key == key:
+            return before
     began = time.perf_counter()
     drawing = draw(vectors.matrix, options, progress)
     drawn = SavedMap(
@@ -73,7 +79,7 @@ def _drawn(vectors: Vectors, backbone: Backbone, folder: Path, options: MapOptio
         datetime.now(UTC).isoformat(),
         drawing.notes,
     )
-    save_map(folder, drawn)
+    save_map(places[0], drawn)
     progress(1, 1, "saved")
     return drawn
 

@@ -88,7 +88,7 @@ def grid(atlas: Atlas, cards: Sequence[Card], key: str) -> None:
     page = min(int(st.session_state.get(f"{key}-page", 1)), pages)
     shown = cards[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     thumbs = _cached_atlas.thumbs_of(atlas, tuple(atlas.ids[card.row] for card in shown))
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         for card in shown:
             with st.container(width=_WIDTH, gap="small"):
                 show(atlas, card, thumbs.get(atlas.ids[card.row]), f"{key}-{atlas.ids[card.row]}")

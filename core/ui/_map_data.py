@@ -109,7 +109,8 @@ def options(chosen: Choice, atlas: Atlas) -> None:
                                    help="How close points may lie.")  # fmt: skip
             metric = st.selectbox("Metric", ["cosine", "euclidean"], width=150,
                                   index=int(before is not None and before.metric == "euclidean"))  # fmt: skip
-            seed = st.number_input("Seed", 0, 2**31 - 1, before.seed + 1 if before else 0, width=120)
+            next_seed = 1 + max((one.options.seed for one in atlas.maps), default=-1)
+            seed = st.number_input("Seed", 0, 2**31 - 1, next_seed, width=120)
         asked = st.form_submit_button("Draw another map", icon=":material/map:")
     if asked:
         extra = ["--neighbours", str(near), "--min-dist", f"{dist:g}", "--metric", str(metric), "--seed", str(seed)]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from core.cli import main
-from core.errors import StoreError
+from core.errors import StoreError, UserFacingError
 from core.maps.draw import MapOptions
 from core.maps.saved import load_map, of_collection, saved_maps
-from core.pipeline.map import draw_map, seeds_agree
+from core.pipeline.map import SPREAD, draw_heldout, draw_map, seeds_agree
 from core.settings import Settings
 from core.store import About, delete, open_collection
 from tests.stored import TOY, item, sha, vector
@@ -93,4 +93,16 @@ def test_the_command_prints_one_document(
     assert (told["items"], told["options"]["seed"], told["seeds_agree"]) == (ITEMS, 3, None)
     assert [point["id"] for point in told["points"]] == [f"a\\n\n{n}" for n in range(ITEMS)]
     assert main(["map", "absent"]) == 2
+    assert main(["map"]) == main(["map", "one", "--heldout", "toybox-vim"]) == 2
     assert main(["map", "one", "--neighbours", "1"]) == 2
+
+
+def test_what_came_with_a_model_is_drawn_once_for_all_that_share_its_features(tmp_path: Path) -> None:
+    """Also where the first of them shipped: nothing is written then."""
+    settings = Settings(home=tmp_path)
+    shipped = draw_heldout("toybox-ensemble", settings, SPREAD)
+    assert shipped.key == draw_heldout("toybox-vim", settings, SPREAD).key
+    assert not (tmp_path / "maps").exists()
+    assert shipped.options == SPREAD
+    with pytest.raises(UserFacingError, match="no model"):
+        draw_heldout("toybox-nothing", settings)
