@@ -106,7 +106,7 @@ def figure(lines: Sequence[plot.Curve], chosen: int, goal: Goal, dark: bool, hei
     count = len(lines)
     for place, trace in enumerate(drawn.data[-count:]):
         trace.line.width = 3 if place < chosen else 1 if place == count - 1 else 1.5
-    drawn.update_xaxes(range=[1.0, LOWEST], tickformat=".0%", nticks=10, tickangle=0)
+    drawn.update_xaxes(range=[1.0, LOWEST], tickformat=".0%", dtick=0.2, tick0=0)
     known = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
     bands = [line.low[np.isfinite(line.low)] for line in lines if line.low is not None]
     lowest = float(min(known.min(initial=1.0), *(band.min(initial=1.0) for band in bands), 1.0))

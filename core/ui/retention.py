@@ -122,11 +122,11 @@ def _numbers(page: Page, point: Point) -> None:
     said = _retention_charts.share
     wrong = point.wrong_kept + point.wrong_refused
     spread = f"95 % interval over recordings{_retention_charts.span(point.band)}"
-    with st.container(horizontal=True, gap="medium"):
-        st.metric("Kept", f"{words.count(point.kept)} of {words.count(len(point.mask))}", width=166)
-        st.metric(f"{goal[:1].upper()}{goal[1:]} of these", said(point.quality), help=spread, width=166)
-        st.metric("Of everything", said(point.everything), width=166)
-        st.metric("Errors refused", f"{words.count(point.wrong_refused)} of {words.count(wrong)}", width=166)
+    with st.container(horizontal=True, gap="small"):
+        st.metric("Kept", f"{words.count(point.kept)} of {words.count(len(point.mask))}", width=170)
+        st.metric(f"{goal[:1].upper()}{goal[1:]} of these", said(point.quality), help=spread, width=170)
+        st.metric("Of everything", said(point.everything), width=170)
+        st.metric("Errors refused", f"{words.count(point.wrong_refused)} of {words.count(wrong)}", width=170)
 
 
 def _curve(page: Page, measure: str, point: Point) -> None:

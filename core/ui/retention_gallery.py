@@ -27,46 +27,56 @@ def refused(page: Page, measure: str, point: Point) -> None:
     if not len(rows):
         st.info("Nothing is refused at this operating point. Drag it to the right to set answers aside.")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        judged = found.goal != "nothing"
-        which = (
-            st.segmented_control("Show", _WHICH, default=_WHICH[0], key="refused-which", required=True)
-            if judged
-            else "All"
-        )
-        order = st.segmented_control("Sort", _ORDERS, default=_ORDERS[0], key="refused-order", required=True)
-    rows = _sorted(found, rows, measure, str(which), order == _ORDERS[0])
-    wrong = int((found.right[~point.mask] < 1).sum())
     if found.goal == "accuracy":
+        wrong = int((found.right[rows] < 1).sum())
         st.markdown(
-            f"**{words.count(point.refused)} answers are refused: {words.count(wrong)} of them are wrong, and "
-            f"{words.count(point.refused - wrong)} right ones are the price.**"
+            f"**{words.count(len(rows))} answers are refused: {words.count(wrong)} of them are wrong, and "
+            f"{words.count(len(rows) - wrong)} right ones are the price.**"
         )
+    rows = _wanted(found, rows, measure)
     if not len(rows):
         st.caption("None of the refused answers is of that kind.")
         return
-    pages = -(-len(rows) // _PER_PAGE)
+    several = len(np.unique(found.groups[rows])) < len(rows)
+    each = several and st.toggle("One card a recording", True, key="refused-each")
+    shown = one_each(found, rows) if each else [(row, 1) for row in rows.tolist()]
+    pages = -(-len(shown) // _PER_PAGE)
     at = st.pagination(pages, key="refused-page") if pages > 1 else 1
-    _grid(page, rows[(at - 1) * _PER_PAGE : at * _PER_PAGE], measure)
+    _grid(page, shown[(at - 1) * _PER_PAGE : at * _PER_PAGE], measure)
     tables.downloads(lambda: _columns(page, rows, measure), "refused", about=_about(page, measure, point),
                      name=f"refused-{page.atlas.model}")  # fmt: skip
 
 
-def _sorted(found: Judged, rows: np.ndarray, measure: str, which: str, most: bool) -> np.ndarray:
-    if which != _WHICH[0]:
-        rows = rows[(found.right[rows] < 1) == (which == _WHICH[1])]
-    order = np.argsort(found.doubts[measure][rows], kind="stable")
-    return rows[order[::-1] if most else order]
+def _wanted(found: Judged, rows: np.ndarray, measure: str) -> np.ndarray:
+    """The refused rows that the visitor asks for, in the order asked for."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if found.goal != "nothing":
+            which = st.segmented_control("Show", _WHICH, default=_WHICH[0], key="refused-which", required=True)
+            if which != _WHICH[0]:
+                rows = rows[(found.right[rows] < 1) == (which == _WHICH[1])]
+        order = st.segmented_control("Sort", _ORDERS, default=_ORDERS[0], key="refused-order", required=True)
+    rising = np.argsort(found.doubts[measure][rows], kind="stable")
+    return rows[rising[::-1] if order == _ORDERS[0] else rising]
 
 
-def _grid(page: Page, rows: np.ndarray, measure: str) -> None:
+def one_each(found: Judged, rows: np.ndarray) -> list[tuple[int, int]]:
+    """The first row of each recording, and how many of its rows there are."""
+    groups = found.groups[rows]
+    kinds, first, counts = np.unique(groups, return_index=True, return_counts=True)
+    del kinds
+    return [(int(rows[at]), int(count)) for at, count in sorted(zip(first, counts, strict=True))]
+
+
+def _grid(page: Page, shown: list[tuple[int, int]], measure: str) -> None:
     found, atlas = page.curves.judged, page.atlas
-    ids = {row: atlas.ids[int(found.places[row])] for row in rows.tolist() if not found.outside[row]}
+    ids = {row: atlas.ids[int(found.places[row])] for row, _ in shown if not found.outside[row]}
     thumbnails = _cached_atlas.thumbs_of(atlas, tuple(ids.values()))
     with st.container(horizontal=True, gap="small", key="refused-cards"):
-        for row in rows.tolist():
+        for row, count in shown:
             with st.container(border=True, width=170, gap="xsmall"):
                 _card(page, row, measure, thumbnails.get(ids.get(row, "")))
+                if count > 1:
+                    st.caption(f"and {words.count(count - 1)} more of this recording")
 
 
 def _card(page: Page, row: int, measure: str, thumbnail: bytes | None) -> None:

@@ -176,14 +176,14 @@ def _trusted(page: Page, measure: str, same: bool, noun: str) -> None:
     st.subheader("How far retrieval here can be trusted", anchor=False)
     quality = _cached_retention.quality(page.atlas, measure, same)
     said, knows = _retention_charts.share, quality.knows.value
-    with st.container(horizontal=True, gap="medium"):
-        st.metric("Nearest is right (R@1)", said(quality.recall), width=190)
+    with st.container(horizontal=True, gap="small"):
+        st.metric("Nearest is right (R@1)", said(quality.recall), width=170)
         st.metric(
             "Doubt knows (R-AUROC)",
             "–" if knows is None else f"{knows:.3f}",
             help="The chance that a query with a right nearest item is less doubtful than one with a wrong one; one "
             "half is a guess.",
-            width=190,
+            width=170,
         )
         st.metric("Items asked", words.count(quality.asked), width=140)
     drawn = _retrieve_charts.lines(quality, shell.is_dark())
