@@ -43,6 +43,7 @@ class Handle:
     unit: str = ""
     digits: int = 2
     says: str | None = None
+    follows: str = "keep"  # the name in the URL that a drag changes, without a step of the browser's history
 
     def __post_init__(self) -> None:
         if not (self.low <= self.x <= self.high and self.step > 0):
@@ -90,9 +91,17 @@ def show(
     counts = tuple(len(_places(trace)[0]) for trace in figure.data) if select or hover else ()
     kept = _state(key)
     point = None if handle is None else {**_plain(handle), "echo": _number(kept.get("dragged"))}
-    data = {"figure": _text_of(figure), "stamp": stamp, "select": select, "hover": hover, "alt": alt, "name": name}
+    data: dict[str, Any] = {
+        "figure": _text_of(figure),
+        "stamp": stamp,
+        "select": select,
+        "hover": hover,
+        "alt": alt,
+        "name": name,
+    }
     callbacks = _callbacks(key, stamp, counts, handle, told or Told())
     _serve()
+    data["library"] = _version()
     # in a list: of a bare mapping Streamlit asks whether its values are tables, and loads pandas to find out
     _component()(key=key, data=[{**data, "handle": point}], height="content", **callbacks)
     return _read(_state(key), stamp, counts, handle)
@@ -227,6 +236,13 @@ def _component() -> Any:
         js="plot.js",
         isolate_styles=False,  # Plotly writes its style sheet into the page's head
     )
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("plotly")
 
 
 def _serve() -> None:

@@ -30,10 +30,11 @@ def free_port() -> int:
 def start_server(home: Path, port: int, script: str = "app.py") -> subprocess.Popen[bytes]:
     """The app as `streamlit run app.py` starts it, on its own port and data folder; returns when it answers."""
     words = ["-m", "streamlit", "run", script, "--server.port", str(port), "--server.headless", "true"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PENUMBRA_")}
     process = subprocess.Popen(
         [sys.executable, *words, "--server.address", "127.0.0.1"],
         cwd=ROOT,
-        env={**os.environ, "PENUMBRA_HOME": str(home), "PENUMBRA_OFFLINE": "1"},
+        env={**own, "PENUMBRA_HOME": str(home), "PENUMBRA_OFFLINE": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -207,3 +208,41 @@ def test_every_chart_says_what_it_shows(page: Page, place: str) -> None:
     expect(page.get_by_role("application", name="Map one of 400 points")).to_be_visible()
     expect(page.get_by_role("button", name="Share chart")).to_have_count(0)  # nothing is uploaded
     expect(page.get_by_role("figure", name="Accuracy against share kept")).to_be_visible()
+
+
+def test_a_second_visit_does_not_fetch_the_drawing_program_again(page: Page, place: str) -> None:
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    for _ in range(2):
+        opened(page, place)
+    scripts = [url for url in fetched if "plotly.min.js" in url and not url.startswith("blob:")]
+    assert len(scripts) == 1
+    assert re.search(r"\?v=\d+\.\d+", scripts[0])
+
+
+def test_a_finger_scrolls_until_it_has_picked_the_lasso(browser: Browser, place: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = opened(context.new_page(), place)
+    wire = context.new_cdp_session(page)
+
+    def touch(kind: str, *spots: list[float]) -> None:
+        points = [{"x": left, "y": top} for left, top in spots]
+        wire.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+        page.wait_for_timeout(20)
+
+    def stroke() -> None:
+        x, y = ([corner[axis] for corner in TRIANGLE] for axis in (0, 1))
+        path = pixels(page, 0, x, y)
+        touch("Start", path[0])
+        for (left, top), (right, low) in pairwise(path):
+            for step in range(1, 9):
+                touch("Move", [left + (right - left) * step / 8, top + (low - top) * step / 8])
+        touch("End")
+
+    stroke()
+    page.wait_for_timeout(700)
+    expect(page.get_by_text("one holds 0:")).to_be_visible()
+    drawing(page, 0).get_by_role("button", name="Lasso Select").tap()
+    stroke()
+    assert len(held(page, "one")) == 40
+    context.close()

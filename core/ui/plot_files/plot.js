@@ -3,20 +3,48 @@ const charts = new WeakMap();
 const PAUSE = { hovered: 200, dragged: 150 }; // milliseconds between two answers of one kind
 let library;
 
-function plotly() {
-  library ??= new Promise((resolve, reject) => {
-    if (window.Plotly) return resolve(window.Plotly);
-    const script = document.createElement("script");
-    script.src = new URL("../penumbra.plotly/plotly.min.js", import.meta.url).href;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => {
-      library = undefined; // the next chart tries again
-      reject(new Error("The chart could not be drawn: its drawing program did not load. Reload the page."));
-    };
-    document.head.append(script);
+function plotly(version) {
+  library ??= load(version).catch(() => {
+    library = undefined; // the next chart tries again
+    throw new Error("The chart could not be drawn: its drawing program did not load. Reload the page.");
   });
   return library;
 }
+
+async function load(version) {
+  if (window.Plotly) return window.Plotly;
+  const script = document.createElement("script");
+  script.src = await kept(new URL(`../penumbra.plotly/plotly.min.js?v=${version}`, import.meta.url).href);
+  await new Promise((resolve, reject) => {
+    Object.assign(script, { onload: resolve, onerror: reject });
+    document.head.append(script);
+  });
+  return window.Plotly;
+}
+
+// Streamlit serves the library without saying for how long it stays the same, so the browser would fetch its 4.5 MB for
+// each page load. It is kept by version instead, where the browser keeps things: not on plain http from another machine.
+async function kept(address) {
+  try {
+    const shelf = await caches.open("penumbra.plotly");
+    if (!(await shelf.match(address))) {
+      for (const older of await shelf.keys()) await shelf.delete(older);
+      await shelf.add(address);
+    }
+    return URL.createObjectURL(await (await shelf.match(address)).blob());
+  } catch {
+    return address;
+  }
+}
+
+// What a handle moves in the address changes in place: Back leaves the page, it does not undo a drag step by step.
+const follows = new Set();
+const push = history.pushState.bind(history);
+history.pushState = (state, title, to) => {
+  const [next, here] = [to ?? location.href, location.href].map((address) => new URL(address, location.href));
+  for (const name of follows) for (const address of [next, here]) address.searchParams.delete(name);
+  return next.href === here.href ? history.replaceState(state, title, to) : push(state, title, to);
+};
 
 // At most one answer a pause; the last one is never lost.
 function throttled(pause, send) {
@@ -66,6 +94,7 @@ class Chart {
     const before = this.data;
     if (before && before.stamp !== data.stamp) [this.index, this.cursor.hidden] = [undefined, true];
     Object.assign(this, { data, setStateValue });
+    if (data.handle?.follows) follows.add(data.handle.follows);
     if (before?.figure !== data.figure || before?.select !== data.select) await this.draw();
     this.graph.setAttribute("aria-label", data.alt);
     this.graph.setAttribute("role", data.select ? "application" : "figure"); // no "img": the tool buttons are inside
@@ -75,7 +104,7 @@ class Chart {
   }
 
   async draw() {
-    this.Plotly = await plotly();
+    this.Plotly = await plotly(this.data.library);
     const figure = JSON.parse(this.data.figure);
     const touch = matchMedia("(pointer: coarse)").matches; // a finger that scrolls must not draw an outline
     const layout = figure.layout;
