@@ -2,7 +2,9 @@
 
 Each run takes another item of the built-in data, so that nothing is answered from memory. ``first`` is the first
 verdict that a page can show, ``whole`` the one of all samples; ``decode`` and ``read`` are their parts before and
-after the network. Printed as one JSON document, with the load of the machine, which nobody else should be using.
+after the network. The last model is made for this: Soundbox's network with dropout all through it, untrained, for how
+long a pass takes does not hang on training. Printed as one JSON document with the load of the machine, which nobody
+else should be using.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ import json
 import os
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +40,25 @@ def files(kind: str, count: int, settings: Settings) -> list[bytes]:
     data = open_dataset(ITEMS[kind], settings)
     items = [item for item in data.items if item.split == "test"]
     return [data.read(item) for item in items[:: max(1, len(items) // count)][:count]]
+
+
+def whole_network(settings: Settings) -> str:
+    """A model whose every draw is a pass through most of its network."""
+    from core import registry
+    from core.checkpoints.folders import read_card
+    from core.checkpoints.saved import Model, network_of, save_model
+    from core.configs import to_json
+    from core.fingerprint import torch_generator
+    from core.methods._contract import FitContext, frozen
+
+    card, method = read_card("soundbox-deterministic", settings), registry.pick("core.methods", "METHOD", "mc_dropout")
+    network, config = network_of(card.start, len(card.classes), settings), method.Config(scope="network")
+    context = FitContext(card.task, len(card.classes), card.n_train, 0)
+    state = frozen(method.init(config, network, context, torch_generator("bench")))
+    facts = {"method": "mc_dropout", "method_config": to_json(config), "method_version": method.version}
+    card = replace(card, name="untrained-network-dropout", posthoc={}, **facts)
+    save_model(settings.models / card.name, Model(card, network, method, state), {})
+    return card.name
 
 
 def once(raw: bytes, reader: Reader, runner: Runner, samples: int) -> dict[str, float]:
@@ -78,6 +102,13 @@ def main(words: Sequence[str] | None = None) -> None:
                 print(row, file=sys.stderr)
                 rows.append(row)
         device = runner.devices()[0].title
+    with tempfile.TemporaryDirectory() as folder:
+        there = replace(settings, home=Path(folder))
+        with Runner(there) as runner:
+            for samples in options.samples:
+                runs = options.runs if samples <= 50 else max(1, options.runs // 10)  # each of them is long
+                rows.append(measured(whole_network(there), samples, runs, runner, there))
+                print(rows[-1], file=sys.stderr)
     machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine(), "device": device}
     told = {"machine": machine, "load": os.getloadavg(), "at": datetime.now(UTC).isoformat(), "rows": rows}
     print(json.dumps(told, indent=2))
