@@ -9,8 +9,11 @@ import streamlit as st
 
 from core import jobs
 from core.checkpoints.listed import cards
+from core.contracts import Kind
+from core.pipeline.atlas import HELDOUT, atlases
 from core.runner import Runner
 from core.settings import Settings
+from core.ui import words
 from core.ui.models import ModelFacts, facts_of
 
 _METHODS = Path(__file__).resolve().parent.parent / "methods"
@@ -42,6 +45,19 @@ def method_titles() -> dict[str, str]:
                 told = {word.arg: word.value for word in node.keywords}
                 found[path.stem] = str(ast.literal_eval(told["title"]))
     return found
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, ttl=20)
+def data_list(_settings: Settings, here: tuple[str, ...], kind: Kind | None) -> dict[str, str]:
+    """What ``data`` may be for a model of a kind, and what people call it. ``here``: the collections, by name."""
+    titles = {}
+    for facts in atlases(_settings, kind) if here else ():
+        if facts.data != HELDOUT:
+            count = "" if facts.items is None else f", {words.count(facts.items)} items"
+            titles[facts.data] = (
+                f"{facts.data}: {facts.title}{count}" if facts.title != facts.data else facts.data + count
+            )
+    return {HELDOUT: "Held-out items of the model"} | titles
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

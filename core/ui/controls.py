@@ -15,8 +15,9 @@ from typing import Any
 import streamlit as st
 
 from core.contracts import Kind
+from core.errors import UserFacingError
 from core.store import names
-from core.ui import address, cached, models, running, words
+from core.ui import _cached_shell, address, cached, models, running, words
 from core.ui.address import Kept
 from core.ui.models import KINDS, ModelFacts
 
@@ -31,7 +32,7 @@ MEASURES = {
 }
 _MOST_DRAWS, _MOST_SEED = 500, 2**31 - 1
 _LOOK = 2.0  # seconds between two looks at a worker that starts
-_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Choice:
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
             raise ValueError(text)
         return int(text)
 
@@ -91,9 +92,11 @@ def choice(*, warm: bool = False) -> Choice:
     """
     known = models.model_list()
     with st.sidebar:
-        data = _data()
+        above = st.container()
         model = _model(known)
         about = st.container(gap="small")
+        with above:
+            data = _data(model.kind if model else None)
         draws = _number("Samples", _DRAWS, 1, _MOST_DRAWS, "How many times the model is asked with other random "
                         "parts of itself. More samples steady the doubts; a model without random parts "
                         "needs one.")  # fmt: skip
@@ -159,18 +162,23 @@ def _number(label: str, kept: Kept[int], least: int, most: int, tip: str) -> int
     return int(st.number_input(label, least, most, step=1, help=tip, **_synced(kept, value)))
 
 
-def _data() -> str:
-    here = (HELDOUT, *names(cached.settings().collections))
-    kept = Kept("data", HELDOUT, _one_of(here), "a collection that is here")
+def _data(kind: Kind | None) -> str:
+    settings = cached.settings()
+    here = names(settings.collections)
+    kept = Kept("data", HELDOUT, _one_of((HELDOUT, *here)), "a collection that is here")
     value = address.get(kept)
-    if value not in here:  # removed since
+    if value not in (HELDOUT, *here):  # removed since
         address.put(kept, HELDOUT)
         value = HELDOUT
+    try:
+        titles = _cached_shell.data_list(settings, (str(settings.home), *here) if here else (), kind)
+    except UserFacingError:  # one of them is damaged: the page that opens it tells
+        titles = {HELDOUT: "Held-out items of the model"}
     return str(
         st.selectbox(
             "Data",
-            here,
-            format_func=lambda name: "Held-out items of the model" if name == HELDOUT else name,
+            tuple(dict.fromkeys((*titles, value))),
+            format_func=lambda name: titles.get(name, name),
             help="What Map, Retention and Retrieve are about, and where Inspect looks for neighbours.",
             **_synced(kept, value),
         )
