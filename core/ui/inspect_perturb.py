@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
@@ -28,7 +27,9 @@ from core.ui._inspect_case import Case
 
 _DRAWS = 16  # where each costs a whole pass
 _STEPS = 50  # that can be undone
-_PERCENT = {"mix": 0, "noise": 0, "blur": 0, "crop": 100, "shift": 0}  # sliders in percent, and where they rest
+_NOTHING = "none"
+_REST = {"mix": 0, "noise": 0, "blur": 0, "crop": 100, "shift": 0, "pitch": 0}  # in percent; pitch in semitones
+Step = tuple[str, Knobs]  # what it was mixed with, and how far each slider was turned
 
 
 def show(case: Case, told: Said) -> None:
@@ -39,9 +40,9 @@ def show(case: Case, told: Said) -> None:
     media, key = case.media(), f"{case.key}-turn"
     left, right = st.columns([2, 5])
     with left:
-        other = _other(case, media.kind, key)
+        name, other = _other(case, media.kind, key)
         knobs = _knobs(media.kind, key, other is not None)
-        _remember(key, knobs)
+        _remember(key, (name, knobs))
         _undo(key)
     before = _cached_inspect.found(_cached_inspect.last(case.media, media.sha256, chosen))
     turned = perturbed(media, knobs, None if other is None else cached.media(other))
@@ -63,72 +64,72 @@ def show(case: Case, told: Said) -> None:
         st.caption("Done to it: " + words.plain("; ".join(new), 300) if new else "Nothing was done to it yet.")
 
 
-def _other(case: Case, kind: Kind, key: str) -> bytes | None:
+def _other(case: Case, kind: Kind, key: str) -> tuple[str, bytes | None]:
     """The second file: another one of the page, or a sample."""
     given = {name: raw for name, raw in case.others if raw != case.raw and sniff(raw).kind == kind}
     offered = {one.name: one for one in samples.offered() if cached.dataset(one.data).kind == kind}
-    names = ["none", *given, *(name for name in offered if name not in given)]
+    names = [_NOTHING, *given, *(name for name in offered if name not in given)]
     name = st.selectbox("Mix with", names, key=f"{key}-other", help="Another file of this page, or a sample.")
     if name in given:
-        return given[name]
-    return cached.item_bytes(offered[name].data, offered[name].item) if name in offered else None
+        return name, given[name]
+    return name, cached.item_bytes(offered[name].data, offered[name].item) if name in offered else None
 
 
 def _knobs(kind: Kind, key: str, mixable: bool) -> Knobs:
-    """Only the sliders that such a file has."""
+    """Only the sliders that such a file has, each at rest until it is turned."""
 
-    def percent(name: str, label: str, low: int, high: int, **more: Any) -> float:
-        return st.slider(label, low, high, _PERCENT[name], 5, key=f"{key}-{name}", format="%d %%", **more) / 100
+    def turned(
+        name: str, label: str, low: int, high: int, step: int = 5, unit: str = " %%", tip: str | None = None
+    ) -> int:
+        st.session_state.setdefault(f"{key}-{name}", _REST[name])
+        return int(st.slider(label, low, high, step=step, key=f"{key}-{name}", format=f"%d{unit}", help=tip))
 
-    thing = "sound" if kind == "audio" else "picture"
-    mix = percent("mix", f"Share of the other {thing}", 0, 100, disabled=not mixable)
-    noise = percent("noise", "Noise", 0, 100)
-    crop = percent("crop", "What is left of the middle", round(100 * LEAST), 100)
-    if kind == "image":
-        return Knobs(mix=mix if mixable else 0.0, noise=noise, crop=crop, blur=percent("blur", "Blur", 0, 100))
-    most = int(SEMITONES)
-    pitch = st.slider("Pitch in semitones", -most, most, 0, 1, key=f"{key}-pitch")
-    shift = percent("shift", "Shift in time", -100, 100, help="In shares of the length; what leaves comes in again.")
-    return Knobs(mix=mix if mixable else 0.0, noise=noise, crop=crop, pitch=float(pitch), shift=shift)
+    sound, most = kind == "audio", int(SEMITONES)
+    mix = turned("mix", f"Share of the other {'sound' if sound else 'picture'}", 0, 100) if mixable else 0
+    noise = turned("noise", "Noise", 0, 100)
+    crop = turned("crop", "What is left of the middle", round(100 * LEAST), 100)
+    shares = {"mix": mix / 100, "noise": noise / 100, "crop": crop / 100}
+    if not sound:
+        return Knobs(**shares, blur=turned("blur", "Blur", 0, 100) / 100)
+    pitch = turned("pitch", "Pitch in semitones", -most, most, 1, "")
+    tip = "In shares of the length; what leaves at one end comes in at the other."
+    return Knobs(**shares, pitch=float(pitch), shift=turned("shift", "Shift in time", -100, 100, tip=tip) / 100)
 
 
 # ---- steps back ----
 
 
-def _remember(key: str, knobs: Knobs) -> None:
-    steps: list[Knobs] = st.session_state.setdefault(f"{key}-steps", [])
-    if not steps or steps[-1] != knobs:
-        steps.append(knobs)
+def _remember(key: str, step: Step) -> None:
+    steps: list[Step] = st.session_state.setdefault(f"{key}-steps", [])
+    if not steps or steps[-1] != step:
+        steps.append(step)
         del steps[:-_STEPS]
 
 
 def _undo(key: str) -> None:
-    steps = st.session_state[f"{key}-steps"]
+    steps: list[Step] = st.session_state[f"{key}-steps"]
     with st.container(horizontal=True):
-        st.button(
-            "Undo", icon=":material/undo:", key=f"{key}-undo", on_click=_back, args=(key,), disabled=len(steps) < 2
-        )
-        resting = steps[-1] == Knobs()
+        first, resting = len(steps) < 2, steps[-1][1] == Knobs()
+        st.button("Undo", icon=":material/undo:", key=f"{key}-undo", on_click=_back, args=(key,), disabled=first)
         st.button(
             "Reset", icon=":material/restart_alt:", key=f"{key}-reset", on_click=_rest, args=(key,), disabled=resting
         )
 
 
 def _back(key: str) -> None:
-    steps: list[Knobs] = st.session_state[f"{key}-steps"]
+    steps: list[Step] = st.session_state[f"{key}-steps"]
     if len(steps) > 1:
         steps.pop()
-        _turn(key, steps[-1])
+        _turn(key, *steps[-1])
 
 
 def _rest(key: str) -> None:
-    _turn(key, Knobs())
+    _turn(key, _NOTHING, Knobs())
 
 
-def _turn(key: str, knobs: Knobs) -> None:
-    """Put the sliders where they were."""
-    for name in _PERCENT:
-        if f"{key}-{name}" in st.session_state:
-            st.session_state[f"{key}-{name}"] = round(100 * getattr(knobs, name))
-    if f"{key}-pitch" in st.session_state:
-        st.session_state[f"{key}-pitch"] = round(knobs.pitch)
+def _turn(key: str, other: str, knobs: Knobs) -> None:
+    """Put everything where it was."""
+    st.session_state[f"{key}-other"] = other
+    for name in _REST:
+        value = getattr(knobs, name)
+        st.session_state[f"{key}-{name}"] = round(value if name == "pitch" else 100 * value)
