@@ -81,6 +81,11 @@ class Atlas:
         known = (self.labels >= 0) & (self.predicted >= 0)
         return np.where(known, (self.labels == self.predicted).astype(np.float64), np.nan)
 
+    @property
+    def fair(self) -> np.ndarray:
+        """``right``, and NaN for items that the model learned from: its answers to those prove nothing."""
+        return self.right if self.learned is None else np.where(self.learned, np.nan, self.right)
+
     def place(self, id_: str) -> int | None:
         return self.ids.index(id_) if id_ in self.ids else None
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.pipeline.atlas import Atlas
-from core.pipeline.retained import point_of
+from core.pipeline.judged import Judged
+from core.pipeline.retained import Point, point_of
 from core.ui import _cached_retention, words
 
 
@@ -30,31 +31,33 @@ def cut(atlas: Atlas, measure: str, share: float) -> Cut:
         point = point_of(curves, measure, share)
         threshold = np.inf if share >= 1 else point.threshold
         kept = known & (np.nan_to_num(values, nan=np.inf) <= threshold)
-        quality, everything = point.quality.value, point.everything.value
-        said = _told(atlas, kept, quality, everything, point.band, curves.judged.goal)
-        return Cut(measure, share, threshold, kept, said)
+        return Cut(measure, share, threshold, kept, _told(kept, curves.judged, point))
     threshold = float(np.quantile(values[known], share)) if known.any() and share > 0 else -np.inf
     threshold = np.inf if share >= 1 else threshold
     kept = known & (np.nan_to_num(values, nan=np.inf) <= threshold)
-    return Cut(measure, share, threshold, kept, _told(atlas, kept, None, None, None, "nothing"))
+    said = f"{_stay(kept)}, and no label says how many of them are right." if kept.any() else f"{_stay(kept)}."
+    return Cut(measure, share, threshold, kept, said)
 
 
-_GOALS = {"accuracy": "are right", "map": "mean average precision", "r_at_1": "have a like item nearest"}
+_GOALS = {"accuracy": "right", "r_at_1": "nearest to one of their own label"}
 
 
-def _told(
-    atlas: Atlas,
-    kept: np.ndarray,
-    quality: float | None,
-    everything: float | None,
-    band: tuple[float, float] | None,
-    goal: str,
-) -> str:
-    said = f"**{words.count(int(kept.sum()))} of {words.count(len(atlas))} stay**"
+def _stay(kept: np.ndarray) -> str:
+    return f"**{words.count(int(kept.sum()))} of {words.count(len(kept))} stay**"
+
+
+def _told(kept: np.ndarray, found: Judged, point: Point) -> str:
+    """Where only some can be judged, because the model learned from the others, these are counted apart."""
+    said = _stay(kept)
+    if len(found) < len(kept):
+        said += f"; of the {words.count(len(found))} that can be judged {words.count(point.kept)}"
+    quality, everything = point.quality.value, point.everything.value
     if quality is None or everything is None:
-        return said + (", and no label says how many of them are right." if kept.any() else ".")
-    interval = "" if band is None else f" [{100 * band[0]:.1f}, {100 * band[1]:.1f}]"
-    if goal == "map":
-        return f"{said}; {_GOALS[goal]} {words.figure(quality)} against {words.figure(everything)} of all."
-    figure = f"{100 * quality:.1f} %"
-    return f"{said}; **{figure}**{interval} of them {_GOALS[goal]}, against {100 * everything:.1f} % of all."
+        return f"{said}."
+    if found.goal == "map":
+        return f"{said}; mean average precision {words.figure(quality)} against {words.figure(everything)} of all."
+    interval = "" if point.band is None else f" [{100 * point.band[0]:.1f}, {100 * point.band[1]:.1f}]"
+    return (
+        f"{said}; **{100 * quality:.1f} %**{interval} of these are {_GOALS[found.goal]}, against "
+        f"{100 * everything:.1f} % of all."
+    )

@@ -34,12 +34,17 @@ def about(atlas: Atlas, titled: str, codes: Sequence[Code]) -> str:
         what = f"**{things(atlas, len(atlas))} of {words.plain(atlas.title)} that {titled} never trained on**"
     else:
         what = f"**{things(atlas, len(atlas))} in {words.plain(atlas.name)}, as {titled} sees them**"
-    right = atlas.right[np.isfinite(atlas.right)]
+    right = atlas.fair[np.isfinite(atlas.fair)]
+    learned = 0 if atlas.learned is None else int(atlas.learned.sum())
     parts = [what]
     if len(right):
         some = "" if len(right) == len(atlas) else f" of the {words.count(len(right))} with a label it knows"
+        if learned:
+            some = f" of the {words.count(len(right))} with a label it knows that it did not learn from"
         whole = " in full" if atlas.labels.ndim == 2 else ""
         parts.append(f"{words.percent(float(right.mean()))}{some} are answered right{whole}")
+    elif learned:
+        parts.append(f"it learned from {words.count(learned)} of them, so its answers to these prove nothing")
     counts = Counter(code for row, code in enumerate(codes) if atlas.predicted[row] >= 0)
     told = [f"{words.count(counts[code])} {word}" for code, word in _WORDS.items() if counts[code]]
     if told:
@@ -84,10 +89,10 @@ def _doubtful(atlas: Atlas, rows: np.ndarray, by: str) -> str:
         said += (
             f" is {words.figure(lift[name], 2)} times as often {words.plain(name)} as the rest of the data would give"
         )
-    right = atlas.right[top]
+    right = atlas.fair[top]
     judged = right[np.isfinite(right)]
     if len(judged) >= _LEAST:
-        every = atlas.right[rows]
+        every = atlas.fair[rows]
         said += f"; {words.percent(float(judged.mean()))} of it is right, against "
         said += f"{words.percent(float(every[np.isfinite(every)].mean()))} in all"
     return said + "."
@@ -104,12 +109,15 @@ _KINDS = {
 
 
 def _errors(atlas: Atlas, rows: np.ndarray) -> str:
-    right = atlas.right[rows]
+    right = atlas.fair[rows]
     wrong = rows[right < 1]
     judged = int(np.isfinite(right).sum())
+    fresh = " to items that it did not learn from" if atlas.learned is not None and atlas.learned.any() else ""
+    if not judged:
+        return "No answer can be judged: no item has a label that the model knows and did not learn from."
     if not len(wrong):
-        return f"All {words.count(judged)} answers with a label are right."
-    said = f"{words.count(len(wrong))} of {words.count(judged)} answers are wrong"
+        return f"All {words.count(judged)} answers{fresh} are right."
+    said = f"{words.count(len(wrong))} of {words.count(judged)} answers{fresh} are wrong"
     if atlas.labels.ndim == 1:
         pairs = Counter((int(atlas.labels[row]), int(atlas.predicted[row])) for row in wrong.tolist())
         (truth, answer), often = pairs.most_common(1)[0]
@@ -121,7 +129,7 @@ def _errors(atlas: Atlas, rows: np.ndarray) -> str:
 def _groups(atlas: Atlas, rows: np.ndarray, by: str) -> str:
     values = np.array(values_of(atlas, rows, by), dtype=object)
     counts = Counter(values.tolist())
-    right = atlas.right[rows]
+    right = atlas.fair[rows]
     shares = {}
     for name, count in counts.items():
         mine = right[values == name]
@@ -167,7 +175,7 @@ def item(atlas: Atlas, row: int) -> str:
     name = words.plain(spoken(label).capitalize()) if label else ""
     if place < 0:
         return f"**{name or 'No label'}**, and no answer yet"
-    sure = words.chance(float(atlas.confidence[row]))
+    sure = words.chance(float(atlas.confidence[row])).replace(" ", "\u00a0")
     if not name:
         return f"**{words.plain(answer.capitalize())}**, {sure}"
     if atlas.right[row] >= 1:

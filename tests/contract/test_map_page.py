@@ -93,6 +93,19 @@ def test_the_finding_on_a_column_names_where_the_model_fails(toys: Atlas) -> Non
     assert f"least often on {worst} ({100 * toys.right[parts == worst].mean():.0f} % of" in told
 
 
+def test_answers_to_items_that_the_model_learned_from_prove_nothing(toys: Atlas) -> None:
+    learned = np.arange(len(toys)) % 4 > 0
+    some = replace(toys, learned=learned)
+    fair = 100 * toys.right[~learned].mean()
+    told = _map_words.about(some, "this model", tuple(toys.code(row) for row in range(len(toys))))
+    assert f"{fair:.0f} % of the {(~learned).sum()} with a label it knows that it did not learn from" in told
+    wrong = int((toys.right[~learned] == 0).sum())
+    assert f"{wrong} of {(~learned).sum()} answers to items" in _map_words.finding(some, np.arange(len(toys)), "error")
+    every = replace(toys, learned=np.ones(len(toys), bool))
+    assert "prove nothing" in _map_words.about(every, "this model", ("trust",) * len(toys))
+    assert "No answer can be judged" in _map_words.finding(every, np.arange(len(toys)), "error")
+
+
 def test_few_items_are_no_finding(toys: Atlas) -> None:
     assert "too few" in _map_words.finding(toys, np.arange(3), "total")
 
