@@ -55,8 +55,8 @@ def kept_figure(kept: Kept, dark: bool) -> Figure:
     figure = plot.curves_figure(
         lines, x_title="share of answers kept", y_title="accuracy of what is kept", dark=dark, height=HEIGHT
     )
-    for trace, width in zip(figure.data, (3, 1.5, 1), strict=True):
-        trace.line.width = width
+    for place, width in enumerate((3, 1.5, 1)):
+        figure.update_traces(line_width=width, selector=place)
     figure.update_xaxes(range=[1.0, LOWEST], tickformat=".0%", dtick=0.2, tick0=0)
     lowest = min(float(line.y.min()) for line in lines)
     figure.update_yaxes(tickformat=".0%", range=[max(0.0, lowest - 0.03), 1.015])
@@ -91,7 +91,7 @@ def map_figure(atlas: Atlas, dark: bool) -> Figure:
     return figure
 
 
-def _hover(atlas: Atlas, place: int) -> str:
+def _hover(atlas: Atlas, place: np.intp) -> str:
     said, true = (
         name.replace("_", " ") for name in (atlas.classes[atlas.predicted[place]], atlas.label_names[place] or "?")
     )

@@ -111,7 +111,8 @@ def choice(*, warm: bool = False) -> Choice:
             with about:
                 looking = running.begun() and not running.runner().seen()
                 st.fragment(_about, run_every=_LOOK if looking else None)(model, chosen, looking)
-    point(), measure()  # so that all the link asks for is told of at once
+    for kept in (_POINT, _MEASURE):  # so that all that a link asks in vain is told of at once
+        address.get(kept)
     if said := address.said():
         st.warning("  \n".join(said), icon=":material/info:")
     address.settle()
@@ -178,7 +179,7 @@ def _data(kind: Kind | None) -> str:
         st.selectbox(
             "Data",
             tuple(dict.fromkeys((*titles, value))),
-            format_func=lambda name: titles.get(name, name),
+            format_func=lambda name: titles.get(name) or str(name),
             help="What Map, Retention and Retrieve are about, and where Inspect looks for neighbours.",
             **_synced(kept, value),
         )

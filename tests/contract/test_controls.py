@@ -134,8 +134,8 @@ def test_a_switch_is_said_until_the_visitor_chooses() -> None:
 
 
 def test_data_offers_the_collections_of_the_models_kind(own_home: Path) -> None:
-    for name, kind in (("barks", "audio"), ("boats", "image")):
-        open_collection(own_home / "collections", name, create=About(kind=kind, title=name), write=True).close()
+    for about in (About(kind="audio", title="barks"), About(kind="image", title="boats")):
+        open_collection(own_home / "collections", about.title, create=about, write=True).close()
     box = next(one for one in opened().selectbox if one.label == "Data")
     assert box.options == ["Held-out items of the model", "barks, 0 items"]
     app = opened(data="boats", model="toybox-laplace")
