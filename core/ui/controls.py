@@ -111,8 +111,8 @@ def choice(*, warm: bool = False) -> Choice:
             with about:
                 looking = running.begun() and not running.runner().seen()
                 st.fragment(_about, run_every=_LOOK if looking else None)(model, chosen, looking)
-    for kept in (_POINT, _MEASURE):  # so that all that a link asks in vain is told of at once
-        address.get(kept)
+    point()
+    measure()  # both, so that all that a link asks in vain is told of at once
     if said := address.said():
         st.warning("  \n".join(said), icon=":material/info:")
     address.settle()
