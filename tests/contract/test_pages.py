@@ -8,7 +8,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,8 @@ import soundfile
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.ui import running
+from core.runner import Answer, Request
+from core.ui import _cached_inspect, inspect_card, models, running
 from core.ui.shell import PageFile, page_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -124,6 +128,28 @@ def test_a_picture_switches_to_a_model_for_pictures_and_says_so() -> None:
     assert "toybox-mc-dropout" in app.query_params["model"]
     assert any("Boat is a picture" in warning.value for warning in app.warning)
     assert "Boat leads with" in everything_said(app)
+
+
+def test_a_whole_network_shows_its_first_draws_while_the_others_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, worker, look, looks = models.facts, running.runner(), inspect_card._first_look, []
+
+    class Growing:
+        def refine(self, request: Request, *, on_place: object = None) -> Iterator[Answer]:
+            yield worker.ask(replace(request, draws=8))
+            yield worker.ask(request)
+
+    def first_look(top: Any, told: Any, wanted: int) -> None:
+        looks.append((told.answer.draws, wanted))
+        look(top, told, wanted)
+
+    monkeypatch.setattr(_cached_inspect, "running", SimpleNamespace(runner=Growing))
+    monkeypatch.setattr(inspect_card.models, "facts", lambda name: replace(known(name), scope="network"))
+    monkeypatch.setattr(inspect_card, "_first_look", first_look)
+    app = opened("1_Inspect", **{"from": "Samples", "sample": "Cow", "model": "soundbox-mc-dropout", "seed": "9"})
+    assert looks == [(8, 50)]
+    said = everything_said(app)
+    assert "Of 50 draws" in said
+    assert "A first look" not in said
 
 
 def test_files_of_both_kinds_each_meet_a_model_of_their_own() -> None:
