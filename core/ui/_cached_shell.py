@@ -8,7 +8,6 @@ from pathlib import Path
 import streamlit as st
 
 from core import jobs
-from core.checkpoints.listed import cards
 from core.contracts import Kind
 from core.pipeline.atlas import HELDOUT, atlases
 from core.runner import Runner
@@ -27,12 +26,14 @@ def runner(_settings: Settings, known: tuple[str, ...]) -> Runner:
 
 @st.cache_resource(max_entries=4, show_spinner=False, ttl=30)
 def model_list(_settings: Settings, stamp: tuple[str, ...]) -> tuple[ModelFacts, ...]:
-    """Read anew where a card has changed, and now and then: weights may have been fetched."""
+    """Read anew where a model was saved or removed, and now and then: weights may have been fetched."""
     return facts_of(_settings, method_titles())
 
 
 def stamp_of(settings: Settings) -> tuple[str, ...]:
-    return tuple(f"{card} {card.stat().st_mtime_ns}" for card in sorted(cards(settings).values()))
+    """A model that is saved is moved into its folder's place, which the folder above notes."""
+    folders = (settings.checkpoints, settings.models)
+    return tuple(f"{folder} {folder.stat().st_mtime_ns if folder.is_dir() else 0}" for folder in folders)
 
 
 @st.cache_resource(show_spinner=False)
