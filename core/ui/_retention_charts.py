@@ -110,8 +110,8 @@ def figure(lines: Sequence[plot.Curve], chosen: int, goal: Goal, dark: bool, hei
     known = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
     bands = [line.low[np.isfinite(line.low)] for line in lines if line.low is not None]
     lowest = float(min(known.min(initial=1.0), *(band.min(initial=1.0) for band in bands), 1.0))
-    ends = (max(0.0, lowest - 0.03), 1.015)
-    drawn.update_yaxes(tickformat=".0%", range=ends)
+    ends = (max(0.0, lowest - 0.03), 1.0 + 0.04 * (1.03 - lowest))
+    drawn.update_yaxes(tickformat=".3~%", range=ends)
     _name(drawn, lines, ends, height)
     return drawn
 
@@ -157,15 +157,14 @@ def slices_figure(rows: Sequence[Slice], goal: Goal, dark: bool) -> Figure:
         hovertemplate="all %{customdata} of %{y}: %{x:.0%}<extra></extra>",
     )
     spans = [(row.quality.value, row.low, row.high) for row in rows]
-    known = [None not in span for span in spans]
     drawn.add_scatter(
         x=[row.quality.value for row in rows],
         y=names,
         mode="markers",
         marker={"symbol": "circle", "size": 11, "color": colours.kept},
         error_x={
-            "array": [high - value if ok else 0 for ok, (value, _, high) in zip(known, spans, strict=True)],
-            "arrayminus": [value - low if ok else 0 for ok, (value, low, _) in zip(known, spans, strict=True)],
+            "array": [0 if value is None or high is None else high - value for value, _, high in spans],
+            "arrayminus": [0 if value is None or low is None else value - low for value, low, _ in spans],
             "color": colours.kept,
             "thickness": 1,
             "width": 0,

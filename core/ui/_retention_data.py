@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.judged import NONE_OF_THEM, Strangers, Word, own_words
-from core.ui import _cached_atlas, _cached_retention, address, bound, cached, models, words
+from core.ui import _cached_atlas, _cached_retention, _map_data, address, bound, cached, models, words
 from core.ui._cached_retention import Mapped
 from core.ui.address import Kept
 from core.ui.controls import Choice
@@ -30,6 +30,19 @@ class Other:
     atlas: Atlas
 
 
+def missing(choice: Choice, error: UserFacingError) -> None:
+    """The items cannot be shown: why, and what to do about it, as buttons."""
+    _map_data.missing(choice, error)
+    if choice.data != HELDOUT:
+        st.button("Show the model's own held-out items", on_click=_held_out, icon=":material/inventory_2:")
+    else:
+        st.page_link("pages/2_Map.py", label="Index data of your own on the Map page", icon=":material/scatter_plot:")
+
+
+def _held_out() -> None:
+    address.put(Kept("data", HELDOUT, str, "a collection"), HELDOUT)
+
+
 def mapping(atlas: Atlas) -> Mapped:
     """A step that only a visitor's own labels need; None where equal words settle it."""
     found = own_words(atlas)
@@ -42,7 +55,7 @@ def mapping(atlas: Atlas) -> Mapped:
             "An answer is right when it is the class that the label means. Left as they are, labels of no class are "
             "left out; where none means a class, the page asks whether the nearest item has the same label."
         )
-        return _table(found[:_MOST_WORDS], atlas)
+        return _table(sorted(found, key=lambda word: word.guess is not None)[:_MOST_WORDS], atlas)
 
 
 def _table(found: Sequence[Word], atlas: Atlas) -> Mapped:
@@ -81,7 +94,7 @@ def strangers(atlas: Atlas, choice: Choice) -> Strangers | None:
     chosen = st.selectbox(
         "Mix in items from outside",
         offered,
-        format_func=lambda name: titles.get(name, name),
+        format_func=lambda name: titles.get(name) or str(name),
         **bound.widget(kept),
         help="Items of no class of the model: every answer to them is wrong, and a good doubt sets them aside first.",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from core.errors import UserFacingError
@@ -23,6 +25,7 @@ _K = Kept("k", 8, bound.one_of(tuple(range(1, _MOST + 1))), f"a whole number fro
 def read() -> None:
     """What the link says, before any of it is drawn; what it says wrongly is told at once."""
     told = address.said()
+    kept: Kept[Any]
     for kept in (_RISK, _SAFE, _OWN, _K):
         address.get(kept)
     for sentence in address.said():

@@ -58,7 +58,7 @@ def opened(choice: Choice) -> Page | None:
     try:
         atlas = _cached_atlas.atlas(choice)
     except UserFacingError as error:
-        st.error(words.plain(str(error), 400), icon=":material/block:")
+        _retention_data.missing(choice, error)
         return None
     mapped = _retention_data.mapping(atlas)
     with st.popover("Compare models or mix in outsiders", icon=":material/compare_arrows:"):
@@ -86,7 +86,7 @@ def live(page: Page) -> None:
         _numbers(page, point)
         _curve(page, measure, point)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(words.plain(page.curves.judged.sentence, 600), width="stretch")
+            st.caption(words.plain(f"{page.curves.judged.sentence} {_answers(page.atlas)}", 700), width="stretch")
             name = f"retention-{page.atlas.model}"
             tables.downloads(lambda: _curve_columns(page), "curves", about=about(page), name=name)
     offered = _TABS if page.curves.judged.goal != "nothing" else _TABS[:1]
@@ -149,6 +149,13 @@ def _curve(page: Page, measure: str, point: Point) -> None:
     told = plot.Told(drag=controls.set_point)
     plot.show(figure, "retention", alt=alt, handle=handle, told=told, name=f"retention-{page.atlas.model}")
     st.markdown(f"**{words.plain(finding, 400)}**")
+
+
+def _answers(atlas: Atlas) -> str:
+    """How the stored answers were asked for: the side bar's samples do not change them."""
+    if atlas.draws == 1:
+        return "The answers are stored, of one draw each."
+    return f"The answers are stored, of {words.count(atlas.draws)} draws each with seed {atlas.seed}."
 
 
 def _curve_columns(page: Page) -> tables.Columns:

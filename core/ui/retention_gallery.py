@@ -30,8 +30,8 @@ def refused(page: Page, measure: str, point: Point) -> None:
     if found.goal == "accuracy":
         wrong = int((found.right[rows] < 1).sum())
         st.markdown(
-            f"**{words.count(len(rows))} answers are refused: {words.count(wrong)} of them are wrong, and "
-            f"{words.count(len(rows) - wrong)} right ones are the price.**"
+            f"**{words.count(len(rows))} answers are refused: {words.count(wrong)} of them {_are(wrong)} wrong, and "
+            f"{words.count(len(rows) - wrong)} right {'one is' if len(rows) - wrong == 1 else 'ones are'} the price.**"
         )
     rows = _wanted(found, rows, measure)
     if not len(rows):
@@ -45,6 +45,10 @@ def refused(page: Page, measure: str, point: Point) -> None:
     _grid(page, shown[(at - 1) * _PER_PAGE : at * _PER_PAGE], measure)
     tables.downloads(lambda: _columns(page, rows, measure), "refused", about=_about(page, measure, point),
                      name=f"refused-{page.atlas.model}")  # fmt: skip
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _wanted(found: Judged, rows: np.ndarray, measure: str) -> np.ndarray:

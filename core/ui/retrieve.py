@@ -14,6 +14,7 @@ from core.ui import (
     _cached_atlas,
     _cached_retention,
     _retention_charts,
+    _retention_data,
     _retrieve_charts,
     _retrieve_query,
     _retrieve_wishes,
@@ -48,7 +49,7 @@ def opened(choice: Choice) -> Page | None:
         atlas = _cached_atlas.atlas(choice)
         return Page(choice, atlas, _cached_retention.shelf_for(atlas))
     except UserFacingError as error:
-        st.error(words.plain(str(error), 400), icon=":material/block:")
+        _retention_data.missing(choice, error)
         return None
 
 
@@ -103,7 +104,7 @@ def _query_card(page: Page, asked: Asked, measure: str) -> None:
     with st.container(border=True, gap="xsmall"):
         st.caption("Your query")
         if asked.thumbnail is not None:
-            st.image(asked.thumbnail, width="stretch", alt="thumbnail of the query")
+            st.image(asked.thumbnail, width=150, alt="thumbnail of the query")
         st.markdown(f"**{asked.title}**")
         if asked.preview is not None:
             st.audio(asked.preview, format="audio/flac", alt="the query")

@@ -139,7 +139,12 @@ def test_curves_and_areas_are_those_of_the_metrics_and_their_bootstrap() -> None
     line = walk.retained(found, resamples=60, seed=3).lines["total"]
     doubt, errors = found.doubts["total"], 1 - found.right
     same = with_band(
-        doubt, found.right, numpy_generator("retained", 3), percents=walk.PERCENTS, resamples=60, groups=found.groups
+        doubt,
+        found.right,
+        numpy_generator("retained", 3),
+        percents=walk.PERCENTS,
+        resamples=60,
+        groups=found.groups.tolist(),
     )
     assert same.low is not None
     for side in ("value", "low", "high"):
@@ -185,7 +190,7 @@ def test_slices_count_their_own_items() -> None:
         assert row.quality.value == pytest.approx(np.mean([curves.judged.right[at] for at in kept]))
         assert row.low is not None
         assert row.high is not None
-        assert row.low <= row.quality.value <= row.high
+        assert row.low <= (row.quality.value or 0.0) <= row.high
 
 
 def test_several_labels_are_judged_by_mean_average_precision() -> None:
