@@ -54,11 +54,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How a query is answered. ``keep`` is the share of the least doubtful items that may be found."""
+    """How a query is answered. ``most`` is the doubt up to which an item may be found."""
 
     k: int = 10
     measure: str = "total"
-    keep: float = 1.0
+    most: float | None = None
     same_recording: bool = False
     safety: Safety | None = None  # answer only within these thresholds
 
@@ -77,7 +77,6 @@ class Outcome:
     results: tuple[Result, ...]  # empty where the query is refused
     own: int  # items left out because they are the query or of its recording
     held_back: int  # items left out for their doubt
-    threshold: float | None  # the most doubt of an item that may be found
     refused: str = ""
     alternatives: tuple[Result, ...] = ()  # of a refused query: near ones, the least doubtful first
 
@@ -143,8 +142,7 @@ def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
         )
     doubt = shelf.doubts[wish.measure]
     own = _own(shelf, query, wish.same_recording)
-    threshold = None if wish.keep >= 1.0 else float(np.quantile(doubt, wish.keep, method="inverted_cdf"))
-    allowed = ~own if threshold is None else ~own & (doubt <= threshold)
+    allowed = ~own if wish.most is None else ~own & (doubt <= wish.most)
     refused = ""
     if wish.safety is not None:
         allowed &= _safe(shelf, doubt, wish.safety)
@@ -157,8 +155,8 @@ def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
     held_back = int((~own & ~allowed).sum())
     if refused:
         least = sorted(results, key=lambda one: np.inf if one.doubt is None else one.doubt)
-        return Outcome((), int(own.sum()), held_back, threshold, refused, tuple(least))
-    return Outcome(results, int(own.sum()), held_back, threshold)
+        return Outcome((), int(own.sum()), held_back, refused, tuple(least))
+    return Outcome(results, int(own.sum()), held_back)
 
 
 def why_refused(safety: Safety, own: float | None, measure: str) -> str:

@@ -10,7 +10,7 @@ from core.media import door
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Quality, Shelf, quality_of, shelf_of, trial_of
 from core.pipeline.judged import Judged, Strangers, judged, strangers_of
-from core.pipeline.retained import Retained, retained
+from core.pipeline.retained import Retained, point_of, retained
 from core.retrieval import Trial
 from core.runner import Request
 from core.ui import cached, running
@@ -33,6 +33,20 @@ def curves(atlas: Atlas, mapped: Mapped = None, strangers: Strangers | None = No
 
 def judgement(atlas: Atlas, mapped: Mapped = None, strangers: Strangers | None = None) -> Judged:
     return judged(atlas, None if mapped is None else dict(mapped), strangers)
+
+
+def threshold(atlas: Atlas, measure: str, share: float) -> float | None:
+    """The operating point as a doubt, the same on Map, Retention and Retrieve: that of the items that can be judged.
+
+    None: nothing is set aside.
+    """
+    if share >= 1:
+        return None
+    found = curves(atlas)
+    if measure in found.judged.doubts and found.judged.goal != "nothing" and len(found.judged):
+        return point_of(found, measure, share).threshold
+    values = atlas.doubts[measure]
+    return float(np.quantile(values[np.isfinite(values)], share))
 
 
 def _key(atlas: Atlas) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Shelf, Wish
-from core.retrieval import Safety, chosen
-from core.ui import _cached_retention, _retention_charts, address, bound, controls, words
+from core.retrieval import Safety
+from core.retrieval import chosen as within
+from core.ui import _cached_retention, _retention_charts, address, bound, controls, glossary, words
 from core.ui.address import Kept
 
 _RISKS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50)  # percent
@@ -55,8 +56,8 @@ def choose(atlas: Atlas, shelf: Shelf) -> Wish:
             risk = st.select_slider(
                 "Wrong answers you allow", _RISKS, format_func=lambda one: f"{one} %", **bound.widget(_RISK)
             )
-            return Wish(k, measure, 1.0, same, _safety(atlas, measure, int(risk)))
-        return Wish(k, measure, _share(), same)
+            return Wish(k, measure, None, same, _safety(atlas, measure, int(risk)))
+        return Wish(k, measure, _cached_retention.threshold(atlas, measure, _share()), same)
 
 
 def _share() -> float:
@@ -82,8 +83,8 @@ def _measure(atlas: Atlas, shelf: Shelf) -> str:
     value = controls.measure() if controls.measure() in here else here[0]
     if st.session_state.get("retrieve-measure") != value:
         st.session_state["retrieve-measure"] = value
-    return str(
-        st.segmented_control(
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.segmented_control(
             "Kind of doubt",
             here,
             format_func=lambda name: _retention_charts.label_of(name, atlas.score_name),
@@ -91,12 +92,13 @@ def _measure(atlas: Atlas, shelf: Shelf) -> str:
             required=True,
             on_change=lambda: controls.set_measure(st.session_state["retrieve-measure"]),
         )
-    )
+        glossary.show([name for name in glossary.WORDS if name in here])
+    return str(chosen)
 
 
 def _safety(atlas: Atlas, measure: str, risk: int) -> Safety | None:
     try:
-        return chosen(_cached_retention.trial(atlas, measure), risk=risk / 100)
+        return within(_cached_retention.trial(atlas, measure), risk=risk / 100)
     except UserFacingError as error:
         st.error(words.plain(str(error), 400), icon=":material/block:")
         return None

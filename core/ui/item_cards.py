@@ -37,6 +37,8 @@ def reason(atlas: Atlas, row: int, measure: str) -> Reason:
         return Reason(code, f"Unfamiliar: {what} {_beyond(places.get(name))}")
     if code == "ambiguous":
         return Reason(code, f"Ambiguous: total doubt {_beyond(places.get('total'))}, most of it the item's own")
+    if code == "unsure" and "total" in places and atlas.draws < 2:
+        return Reason(code, f"In doubt: total doubt {_beyond(places['total'])}, and one draw cannot say why")
     if code == "unsure" and "total" in places:
         return Reason(code, f"The model disagrees with itself: total doubt {_beyond(places['total'])}")
     if measure in places:

@@ -18,6 +18,7 @@ from core.ui import (
     _retention_charts,
     _retention_data,
     controls,
+    glossary,
     plot,
     retention_gallery,
     shell,
@@ -104,14 +105,16 @@ def _measure(page: Page) -> str:
     value = page.measure()
     if st.session_state.get("retention-measure") not in here or controls.measure() == value:
         st.session_state["retention-measure"] = value
-    chosen = st.segmented_control(
-        "Set aside first what has most",
-        list(here),
-        format_func=lambda name: _retention_charts.label_of(name, page.atlas.score_name),
-        key="retention-measure",
-        required=True,
-        on_change=lambda: controls.set_measure(st.session_state["retention-measure"]),
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.segmented_control(
+            "Set aside first what has most",
+            list(here),
+            format_func=lambda name: _retention_charts.label_of(name, page.atlas.score_name),
+            key="retention-measure",
+            required=True,
+            on_change=lambda: controls.set_measure(st.session_state["retention-measure"]),
+        )
+        glossary.show([name for name in glossary.WORDS if name in here])
     if missing := [f"{_retention_charts.LABELS[name]} ({why})" for name, why in page.curves.judged.missing.items()]:
         st.caption(f"Not here: {'; '.join(missing)}.")
     return str(chosen)

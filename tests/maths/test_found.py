@@ -52,11 +52,10 @@ def test_a_stored_item_finds_others_and_never_its_recording() -> None:
 
 def test_keeping_the_surest_holds_the_others_back_and_counts_them() -> None:
     one = shelf()
-    outcome = ask(one, Query(np.ones(5), {"total": 0.1}), Wish(k=200, keep=0.25))
-    assert outcome.threshold == sorted(one.doubts["total"])[29]
+    most = sorted(one.doubts["total"])[29]
+    outcome = ask(one, Query(np.ones(5), {"total": 0.1}), Wish(k=200, most=most))
     assert len(outcome.results) == 30
     assert outcome.held_back == 90
-    most = outcome.threshold or 0.0
     assert all(result.doubt is not None and result.doubt <= most for result in outcome.results)
     assert len(ask(one, Query(np.ones(5), {}), Wish(k=200)).results) == 120  # one without a doubt among them
     with pytest.raises(UserFacingError, match="no doubt called"):
