@@ -19,6 +19,7 @@ from core.pipeline._atlas import Atlas, columns_of, numbered, percentiles_of, po
 from core.settings import Settings
 from core.store import Collection, ModelRow, UncertaintyRow, open_collection
 
+_KINDS = {"audio": "sounds", "image": "pictures"}
 _MEASURES = ("total", "aleatoric", "epistemic", "novelty", "score")
 _COLUMNS = ("id", "sha256", "label", "group", "split", "fold", "extra")
 
@@ -81,13 +82,21 @@ def of_collection(name: str, model: str, settings: Settings, draws: int | None, 
 
 def _asked(collection: Collection, card: Card, mark: str, draws: int | None, seed: int | None) -> ModelRow:
     """How the model was asked: as wanted, or else the latest way."""
+    kind = collection.about.kind
+    if kind != card.kind:
+        held, taken = (_KINDS[one] for one in (kind, card.kind))
+        raise StoreError(
+            f"The collection {collection.name!r} holds {held}, and {card.name} takes {taken}; choose a model for "
+            f"{held}, or other data.",
+            code="other-kind",
+        )
     rows = [row for row in collection.models() if row.name == card.name]
     own = [row for row in rows if row.mark == mark]
     if not own:
-        what = "an earlier training of it" if rows else "that model"
+        whose = "an earlier training of this model" if rows else "other models only"
         raise StoreError(
-            f"The collection {collection.name!r} has answers of {what if rows else 'other models only'}; index it with "
-            f"{card.name} to see it through this model.",
+            f"The collection {collection.name!r} has answers of {whose}; index it with {card.name} to see it through "
+            "this model.",
             code="not-indexed",
         )
     wished = [row for row in own if draws in (None, row.draws) and seed in (None, row.seed)]

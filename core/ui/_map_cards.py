@@ -56,19 +56,18 @@ def ordered(atlas: Atlas, rows: np.ndarray, order: str) -> list[Card]:
 
 
 def _extremes(atlas: Atlas, rows: np.ndarray) -> list[Card]:
-    """Of each class the least doubtful item, and the one with the most doubt of its own."""
-    ambiguous = atlas.doubts.get("aleatoric", atlas.doubts["total"])
+    """Of each class the least doubtful item, a right one where there is one, and the one that is most ambiguous."""
+    total, right = atlas.doubts["total"], atlas.right
+    ambiguous = atlas.doubts.get("aleatoric", total)
     groups: dict[str, list[int]] = {}
-    for row in rows.tolist():
-        if np.isfinite(atlas.doubts["total"][row]):
-            groups.setdefault(_class(atlas, row), []).append(row)
+    for row in rows[np.isfinite(total[rows])].tolist():
+        groups.setdefault(_class(atlas, row), []).append(row)
     cards = []
     for name in sorted(groups):
-        mine = groups[name]
-        right = [row for row in mine if atlas.right[row] >= 1] or mine
-        clear = min(right, key=lambda row: atlas.doubts["total"][row])
+        mine = np.array(groups[name], np.int64)
+        sound = mine[right[mine] >= 1] if (right[mine] >= 1).any() else mine
+        clear, blurred = int(sound[total[sound].argmin()]), int(mine[ambiguous[mine].argmax()])
         cards.append(Card(clear, "the clearest"))
-        blurred = max(mine, key=lambda row: ambiguous[row])
         if blurred != clear:
             cards.append(Card(blurred, "the most ambiguous"))
     return cards

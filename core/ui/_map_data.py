@@ -69,7 +69,7 @@ def _numbers(values: np.ndarray) -> list[float | None]:
 
 def missing(chosen: Choice, error: UserFacingError) -> None:
     """The collection cannot be seen through the chosen model: what to do, as buttons."""
-    if error.code != "not-indexed":
+    if error.code not in ("not-indexed", "other-kind"):
         st.error(words.plain(str(error), 400), icon=":material/block:")
         return
     known = next((one for one in atlases(cached.settings()) if one.data == chosen.data), None)
@@ -124,7 +124,7 @@ def state(chosen: Choice, atlas: Atlas) -> None:
         return
     refused = len(atlas.problems)
     title = f"The collection {words.plain(atlas.name)}" + (
-        f": {words.count(refused)} files were refused" if refused else ""
+        f": {words.count(refused)} {'file was' if refused == 1 else 'files were'} refused" if refused else ""
     )
     with st.expander(title, icon=":material/folder:"):
         unasked = int((atlas.predicted < 0).sum())
@@ -132,7 +132,7 @@ def state(chosen: Choice, atlas: Atlas) -> None:
         if atlas.draws not in (chosen.draws, 1) or atlas.seed != chosen.seed:
             said += f" The side bar asks for {words.count(chosen.draws)} and seed {chosen.seed}: bring it up to date."
         if unasked:
-            said += f" {words.count(unasked)} items were not asked yet."
+            said += f" {words.count(unasked)} {'item was' if unasked == 1 else 'items were'} not asked yet."
         st.markdown(said)
         st.button("Bring it up to date", on_click=_reindex, args=(chosen, "state"), icon=":material/sync:",
                   help="Only files that are new or changed are read again.")  # fmt: skip

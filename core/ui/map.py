@@ -64,6 +64,7 @@ def page(chosen: Choice) -> None:
         _map_data.undrawn(chosen, atlas)
     else:
         _whole(chosen, atlas, np.flatnonzero(np.isfinite(atlas.points).all(axis=1)))
+    _map_data.state(chosen, atlas)
     _map_data.fresh(chosen)
 
 
@@ -77,7 +78,6 @@ def _whole(chosen: Choice, atlas: Atlas, rows: np.ndarray) -> None:
         _selection(view)
     with st.expander("How far to trust this map", icon=":material/verified:"):
         _map_which.trust(chosen, atlas)
-    _map_data.state(chosen, atlas)
 
 
 def _titled(chosen: Choice) -> str:
