@@ -48,9 +48,10 @@ def _stay(kept: np.ndarray) -> str:
 
 def _told(kept: np.ndarray, found: Judged, point: Point) -> str:
     """Where only some can be judged, because the model learned from the others, these are counted apart."""
-    said = _stay(kept)
+    said, these = _stay(kept), "them"
     if len(found) < len(kept):
-        said += f"; of the {words.count(len(found))} that can be judged {words.count(point.kept)}"
+        said += f", among them {words.count(point.kept)} of the {words.count(len(found))} that can be judged"
+        these = "those"
     quality, everything = point.quality.value, point.everything.value
     if quality is None or everything is None:
         return f"{said}."
@@ -58,6 +59,6 @@ def _told(kept: np.ndarray, found: Judged, point: Point) -> str:
         return f"{said}; mean average precision {words.figure(quality)} against {words.figure(everything)} of all."
     interval = "" if point.band is None else f" [{100 * point.band[0]:.1f}, {100 * point.band[1]:.1f}]"
     return (
-        f"{said}; **{100 * quality:.1f} %**{interval} of these are {_GOALS[found.goal]}, against "
+        f"{said}; **{100 * quality:.1f} %**{interval} of {these} are {_GOALS[found.goal]}, against "
         f"{100 * everything:.1f} % of all."
     )

@@ -22,6 +22,13 @@ NAMES = {
     "novelty": "Novelty",
     "score": "Predicted loss or score",
 }
+_SHORT = {  # beside the colours
+    "total": "doubt",
+    "aleatoric": "ambiguity",
+    "epistemic": "unfamiliarity",
+    "novelty": "novelty",
+    "score": "score",
+}
 _FIXED = {"confidence": "Confidence", "error": "Right or wrong", "label": "Class", "predicted": "Answer"}
 
 
@@ -87,7 +94,7 @@ def names_of(atlas: Atlas, rows: np.ndarray, by: str) -> tuple[str, ...]:
 def doubt(atlas: Atlas, rows: np.ndarray, measure: str) -> Measure:
     """By its place among the calibration items, which is what a reader can compare; the value itself on hover."""
     raw = atlas.doubts[measure][rows]
-    title = NAMES[measure].lower() if measure in NAMES else "low confidence"
+    title = _SHORT.get(measure, "low confidence")
     if measure not in atlas.percentiles:
         known = raw[np.isfinite(raw)]
         low, high = np.percentile(known, (1, 99)) if len(known) else (0.0, 1.0)
