@@ -330,7 +330,7 @@ def test_a_picture_shows_where_its_doubt_sits(page: Page, address: str) -> None:
     sample(page, address, "Boat or car", model="toybox-mc-dropout")
     opened(page, "Across the picture")
     expect(figure(page, "The answer leans most on|^No single part")).to_be_visible()
-    expect(page.locator(".penumbra-plot image").first).to_be_attached()
+    expect(page.locator(".penumbra-plot .imagelayer image")).to_have_count(2)  # the picture lies under both
 
 
 def test_the_answer_can_be_taken_along(page: Page, address: str) -> None:
