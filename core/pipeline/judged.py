@@ -213,10 +213,13 @@ def _by_neighbours(atlas: Atlas) -> Judged:
     found = hits(atlas.features[chosen], labels, atlas.groups[rows].tolist())
     known = ~np.isnan(found.correct)
     if not known.any():
-        return _nothing(atlas, "All of these items are of one recording, so none has a neighbour to compare with.")
+        return _nothing(
+            atlas, "All of these items are of one recording or scene, so none has a neighbour to compare with."
+        )
     sentence = (
         "None of these labels is a class of the model, so its answers are neither right nor wrong. Counted instead: "
-        f"is the nearest of the other {len(rows) - 1} items of the same label (R@1)? Its own recording never counts."
+        f"is the nearest of the other {len(rows) - 1} items of the same label (R@1)? "
+        "Its own recording or scene never counts."
     )
     return _with(atlas, "r_at_1", rows[known], found.correct[known], sentence)
 

@@ -71,7 +71,7 @@ def quality(atlas: Atlas, measure: str, same_recording: bool) -> Quality:
     return _quality(_key(atlas), measure, same_recording, shelf_for(atlas))
 
 
-@st.cache_resource(max_entries=64, show_spinner="Choosing thresholds on one half of the recordings")
+@st.cache_resource(max_entries=64, show_spinner="Choosing thresholds on one half of the items")
 def _trial(key: tuple[str, ...], measure: str, _shelf: Shelf, _atlas: Atlas) -> Trial:
     learned = None if _atlas.learned is None else _atlas.learned[_shelf.rows]
     return trial_of(_shelf, measure, learned=learned)

@@ -70,7 +70,7 @@ def outcome_finding(query: Query, outcome: Outcome) -> str:
     """What was found, counted."""
     labels = [result.label for result in outcome.results]
     if not labels:
-        return "Nothing may be found: loosen the share kept, or allow its own recording."
+        return "Nothing may be found: loosen the share kept, or allow its own source."
     count = len(labels)
     if query.label is not None:
         same = sum(label == query.label for label in labels)
@@ -86,11 +86,11 @@ def _spoken(label: str | None) -> str:
     return "without a label" if label is None else label.replace("_", " ").replace("|", ", ")
 
 
-def held_back(outcome: Outcome, same_recording: bool) -> str:
+def held_back(outcome: Outcome, same: bool, source: str) -> str:
     """What was left out, and why."""
     parts = []
     if outcome.own:
-        what = "the query itself" if same_recording else "the query and whatever is of its recording"
+        what = "the query itself" if same else f"the query and whatever is of its {source}"
         parts.append(f"{what} ({words.count(outcome.own)})")
     if outcome.held_back:
         parts.append(f"{words.count(outcome.held_back)} items that are too doubtful")

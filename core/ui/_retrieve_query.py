@@ -118,7 +118,8 @@ def _fresh(raw: bytes, title: str, atlas: Atlas, shelf: Shelf, choice: Choice) -
         return None
     twin = twin_of(shelf, comparable)
     if twin is not None:
-        st.caption("This file is one of the stored items, so it and its recording are not among the results.")
+        source = item_cards.SOURCES[atlas.kind]
+        st.caption(f"This file is one of the stored items, so it and its {source} are not among the results.")
     preview = view.preview if atlas.kind == "audio" else None
     query = Query(comparable, doubts, twin, None if twin is None else shelf.labels[twin])
     return Asked(query, title, None, view.thumbnail, preview)

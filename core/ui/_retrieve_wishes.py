@@ -11,7 +11,7 @@ from core.pipeline.atlas import Atlas
 from core.pipeline.found import Shelf, Wish
 from core.retrieval import Safety
 from core.retrieval import chosen as within
-from core.ui import _cached_retention, _retention_charts, address, bound, controls, glossary, words
+from core.ui import _cached_retention, _retention_charts, address, bound, controls, glossary, item_cards, words
 from core.ui.address import Kept
 
 _RISKS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50)  # percent
@@ -43,9 +43,9 @@ def choose(atlas: Atlas, shelf: Shelf) -> Wish:
             **bound.widget(_SAFE),
         )
         same = st.toggle(
-            "Let it find its own recording",
-            help="Clips cut from one recording are near each other whatever the model knows, so they are left out "
-            "unless you ask for them.",
+            f"Let it find its own {item_cards.SOURCES[atlas.kind]}",
+            help="Clips of one recording, or pictures of one scene, are near each other whatever the model knows, so "
+            "they are left out unless you ask for them.",
             **bound.widget(_OWN),
         )
     left, right = st.columns(2, gap="medium")

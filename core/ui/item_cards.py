@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
+from core.contracts import Kind
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.ui import _cached_atlas, cached, words
 
+SOURCES: Mapping[Kind, str] = {"audio": "recording", "image": "scene"}  # what several items may be of
 ICONS = {
     "unfamiliar": ":blue[:material/help:]",
     "ambiguous": ":orange[:material/alt_route:]",

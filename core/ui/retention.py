@@ -19,6 +19,7 @@ from core.ui import (
     _retention_data,
     controls,
     glossary,
+    item_cards,
     plot,
     retention_gallery,
     shell,
@@ -124,7 +125,7 @@ def _numbers(page: Page, point: Point) -> None:
     goal = _retention_charts.GOALS[page.curves.judged.goal]
     said = _retention_charts.share
     wrong = point.wrong_kept + point.wrong_refused
-    spread = f"95 % interval over recordings{_retention_charts.span(point.band)}"
+    spread = f"95 % interval over {item_cards.SOURCES[page.atlas.kind]}s{_retention_charts.span(point.band)}"
     with st.container(horizontal=True, gap="small"):
         st.metric("Kept", f"{words.count(point.kept)} of {words.count(len(point.mask))}", width=170)
         st.metric(f"{goal[:1].upper()}{goal[1:]} of these", said(point.quality), help=spread, width=170)
@@ -246,7 +247,7 @@ def _figures(page: Page, measure: str, point: Point) -> None:
         "AURC: mean share of errors among what is kept, over all operating points; AUGRC: the mean risk that an error "
         f"goes unnoticed. Both are better when lower. The fourth column is the largest share that can be kept with at "
         f"most {words.percent(RISK)} of it wrong. Error AUROC: the chance that a wrong answer has more doubt than a "
-        "right one. Intervals hold 95 % of resampled recordings."
+        f"right one. Intervals hold 95 % of resampled {item_cards.SOURCES[page.atlas.kind]}s."
     )
     said = {
         ("model" if page.several else "order"): [title for title, _ in rows],

@@ -38,7 +38,7 @@ def refused(page: Page, measure: str, point: Point) -> None:
         st.caption("None of the refused answers is of that kind.")
         return
     several = len(np.unique(found.groups[rows])) < len(rows)
-    each = several and st.toggle("One card a recording", True, key="refused-each")
+    each = several and st.toggle(f"One card a {item_cards.SOURCES[page.atlas.kind]}", True, key="refused-each")
     shown = one_each(found, rows) if each else [(row, 1) for row in rows.tolist()]
     pages = -(-len(shown) // _PER_PAGE)
     at = st.pagination(pages, key="refused-page") if pages > 1 else 1
@@ -80,7 +80,7 @@ def _grid(page: Page, shown: list[tuple[int, int]], measure: str) -> None:
             with st.container(border=True, width=170, gap="xsmall"):
                 _card(page, row, measure, thumbnails.get(ids.get(row, "")))
                 if count > 1:
-                    st.caption(f"and {words.count(count - 1)} more of this recording")
+                    st.caption(f"and {words.count(count - 1)} more of this {item_cards.SOURCES[atlas.kind]}")
 
 
 def _card(page: Page, row: int, measure: str, thumbnail: bytes | None) -> None:

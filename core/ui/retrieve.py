@@ -93,7 +93,7 @@ def _answered(page: Page, asked: Asked, outcome: Outcome, measure: str, same: bo
             finding = _retrieve_charts.outcome_finding(asked.query, outcome)
             st.markdown(f"**{words.plain(finding, 200)}**")
             _grid(page, asked, outcome.results, measure)
-        st.caption(_retrieve_charts.held_back(outcome, same))
+        st.caption(_retrieve_charts.held_back(outcome, same, item_cards.SOURCES[page.atlas.kind]))
         shown = outcome.results or outcome.alternatives
         if shown:
             tables.downloads(lambda: _columns(page, shown), "found", about=_about(page, measure),
@@ -200,8 +200,9 @@ def _trusted(page: Page, measure: str, same: bool, noun: str) -> None:
     plot.show(figure, "four-ways-chart", alt=alt, handle=handle, told=plot.Told(drag=controls.set_point),
               name=f"retrieval-{page.atlas.model}")  # fmt: skip
     st.markdown(f"**{words.plain(finding, 400)}**")
-    left = "Neighbours of the same recording count." if same else "Neighbours of the same recording do not count."
-    alone = f" {words.count(quality.alone)} items have no other recording to compare with." if quality.alone else ""
+    source = item_cards.SOURCES[page.atlas.kind]
+    left = f"Neighbours of the same {source} {'count' if same else 'do not count'}."
+    alone = f" {words.count(quality.alone)} items have no other {source} to compare with." if quality.alone else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Every item is asked of all others. {left}{alone}", width="stretch")
         tables.downloads(lambda: _four_ways(drawn), "four-ways", about=_about(page, measure),

@@ -62,10 +62,10 @@ def test_a_result_becomes_the_query_and_the_link_keeps_it(page: Page, place: str
     query = re.search("query=([^&]+)", page.url)
     assert query is not None
     assert query[1] in atlas.ids
-    expect(page.get_by_text(re.compile("Left out: the query and whatever is of its recording"))).to_be_visible()
-    page.get_by_text("Let it find its own recording").click()
+    expect(page.get_by_text(re.compile("Left out: the query and whatever is of its scene"))).to_be_visible()
+    page.get_by_text("Let it find its own scene").click()
     expect(page.get_by_text(re.compile(r"Left out: the query itself \(1\)"))).to_be_visible()
-    expect(page.get_by_text(re.compile("Neighbours of the same recording count"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Neighbours of the same scene count"))).to_be_visible()
 
 
 def test_an_uploaded_picture_is_asked_and_known_for_a_stored_one(
