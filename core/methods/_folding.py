@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from core.contracts import Moments, Network, Predictive, Scope, Task
+from core.errors import UserFacingError
 from core.layers import NoiseContext, noise
 from core.layers.bayesnorm import BayesNorm
 from core.layers.flipout import FlipoutLayer
@@ -25,8 +26,19 @@ from core.methods._contract import FitContext, probabilities
 
 ROWS = 256  # (draw, item) pairs in one pass of a network
 HEAD_ROWS = 4096  # the same for a head, whose rows are short vectors
+NO_MORE = "no-more-draws"
 GROUP = 5  # draws that share one sample of Flipout's weight noise
-_PASSES: ContextVar[tuple[int | None, Callable[[], None] | None]] = ContextVar("passes", default=(None, None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    rows: int | None = None
+    on_pass: Callable[[], None] | None = None
+    first: int = 0
+
+
+_ALL = _Passes()
+_PASSES: ContextVar[_Passes] = ContextVar("passes", default=_ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +64,18 @@ def fold_of(
 ) -> Fold:
     """Members of one scope: heads, or whole networks."""
     rows = rows or (HEAD_ROWS if scope == "head" else ROWS)
-    rows = min(rows, _PASSES.get()[0] or rows)
+    rows = min(rows, _PASSES.get().rows or rows)
     return Fold(tuple(chain_of(scope, member) for member in members), context, rows, group)
 
 
 @contextmanager
-def passes(rows: int | None = None, on_pass: Callable[[], None] | None = None) -> Iterator[None]:
+def passes(rows: int | None = None, on_pass: Callable[[], None] | None = None, first: int = 0) -> Iterator[None]:
     """For what answers in this block, in this thread: at most so many rows at once, and a call after each pass.
 
-    A device without memory for more needs the first; who must know that it goes on is told by the second.
+    A device without memory for more needs the first; who must know that it goes on is told by the second. Draws
+    before ``first`` are left out: they were made before.
     """
-    token = _PASSES.set((rows, on_pass))
+    token = _PASSES.set(_Passes(rows, on_pass, first))
     try:
         yield
     finally:
@@ -90,11 +103,12 @@ def is_random(module: nn.Module) -> bool:
 def predictive(fold: Fold, inputs: Tensor, keys: Tensor, *, draws: int, seed: int) -> Predictive:
     """Every draw of every item: (draws, items, classes) float32 where the inputs are."""
     _check(fold, inputs, keys, draws)
-    probs = torch.empty(draws, len(inputs), fold.context.classes, device=inputs.device)
+    first = _PASSES.get().first
+    probs = torch.empty(draws - first, len(inputs), fold.context.classes, device=inputs.device)
     with torch.no_grad():
         for items in _blocks(len(inputs), fold.rows):
             for numbers, answers in _answers(fold, inputs[items], keys[items], draws, seed):
-                probs[list(numbers), items] = answers
+                probs[[number - first for number in numbers], items] = answers
     return Predictive(probs, fold.context.task)
 
 
@@ -112,7 +126,7 @@ def moments(fold: Fold, inputs: Tensor, keys: Tensor, *, draws: int, seed: int) 
     mean, entropy, m2 = (
         torch.cat([getattr(block, name) for block in found]) for name in ("mean", "mean_entropy", "m2")
     )
-    return Moments(draws, mean, entropy, m2, fold.context.task)
+    return Moments(draws - _PASSES.get().first, mean, entropy, m2, fold.context.task)
 
 
 def summary(answer: Predictive) -> Moments:
@@ -133,10 +147,13 @@ def _answers(fold: Fold, inputs: Tensor, keys: Tensor, draws: int, seed: int) ->
     keys = keys.to(inputs.device)
     links: tuple[nn.Module, ...] | None = None
     hidden = inputs
+    told, members = _PASSES.get(), len(fold.chains)
     for member, chain in enumerate(fold.chains[:draws]):
+        numbers = range(member + members * max(0, -((member - told.first) // members)), draws, members)
+        if not numbers:
+            continue
         if chain.fixed != links:  # members that share their fixed links share what these made
             links, hidden = chain.fixed, _through(chain.fixed, inputs, None)
-        numbers = range(member, draws, len(fold.chains))
         for start in range(0, len(numbers), most):
             some = numbers[start : start + most]
             logits = hidden
@@ -144,8 +161,8 @@ def _answers(fold: Fold, inputs: Tensor, keys: Tensor, draws: int, seed: int) ->
                 folded = hidden.repeat(len(some), *[1] * (hidden.dim() - 1))
                 logits = _through(chain.random, folded, NoiseContext.fold(seed, some, keys, group))
             answers = probabilities(logits, fold.context.task).unflatten(0, (-1, count))
-            if (on_pass := _PASSES.get()[1]) is not None:
-                on_pass()
+            if told.on_pass is not None:
+                told.on_pass()
             yield some, answers.expand(len(some), -1, -1)
 
 
@@ -217,3 +234,5 @@ def _check(fold: Fold, inputs: Tensor, keys: Tensor, draws: int) -> None:
         raise ValueError(f"an answer needs a member, a draw and a row, got {len(fold.chains)}, {draws}, {fold.rows}")
     if keys.shape != (len(inputs),):
         raise ValueError(f"{len(inputs)} items need as many keys, got {tuple(keys.shape)}")
+    if _PASSES.get().first >= draws:
+        raise UserFacingError(f"This model has {draws} draws, and all of them were told.", code=NO_MORE)

@@ -28,7 +28,7 @@ def message_of(requests: Sequence[Request]) -> tuple[Message, list[np.ndarray]]:
         given = [one.samples for one in request.media] or [_array(request)]
         asks.append({"sha256s": request.keys, "media": [_told(one) for one in request.media], "arrays": len(given)})
         arrays += given
-    common = {name: getattr(first, name) for name in ("model", "draws", "seed", "device", "keep", "form")}
+    common = {name: getattr(first, name) for name in ("model", "draws", "first", "seed", "device", "keep", "form")}
     return {"event": "ask", **common, "asks": asks}, arrays
 
 

@@ -118,6 +118,8 @@ class Computing:
     def _answered(
         self, kept: Kept, message: Message, arrays: Sequence[np.ndarray], alive: Callable[[], None]
     ) -> tuple[list[Message], list[np.ndarray]]:
+        if message["first"] and kept.model.card.scope != "network":
+            raise ValueError("only a whole network goes on where its draws ended")
         ready = _ready(kept, message, arrays)
         good = [one for one in ready if one.refused is None]
         began = time.perf_counter()
@@ -192,7 +194,7 @@ class Computing:
 
     def said(self, kept: Kept, items: Items, message: Message, size: Size, alive: Callable[[], None]) -> Answers:
         """Answers to items that go together. Tests put failures here."""
-        with passes(size.rows, alive):
+        with passes(size.rows, alive, message["first"]):
             return answers(
                 kept.model,
                 items,

@@ -34,6 +34,7 @@ class Request:
     seed: int = 0
     device: str = "auto"  # auto: as the settings say
     keep: bool = True  # every draw comes back; False: their moments only
+    first: int = 0  # of a whole network: draws before it are left out, for they were told before
 
     def __post_init__(self) -> None:
         given = [part for part in (self.media or None, self.inputs, self.features) if part is not None]
@@ -43,6 +44,8 @@ class Request:
             raise ValueError(f"{len(given[0])} items need as many sha256s, got {len(self.sha256s)}")
         if self.draws is not None and self.draws < 1:
             raise ValueError(f"an answer needs at least one draw, got {self.draws}")
+        if self.first and not 0 < self.first < (self.draws or 0):
+            raise ValueError(f"the draws from {self.first} on are some of {self.draws}")
 
     @property
     def form(self) -> Form:
@@ -58,7 +61,7 @@ class Request:
     @property
     def alike(self) -> tuple[object, ...]:
         """Requests that agree in this may be answered as one batch."""
-        return (self.model, self.draws, self.seed, self.device, self.keep, self.form)
+        return (self.model, self.draws, self.first, self.seed, self.device, self.keep, self.form)
 
 
 @dataclass(frozen=True, slots=True)

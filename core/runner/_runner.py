@@ -14,13 +14,13 @@ from core.device import Device
 from core.errors import UserFacingError
 from core.runner._asking import message_of, outcome_of, refusal_of
 from core.runner._contract import Answer, Described, Launch, Limits, Load, Loaded, Request
+from core.runner._growing import NO_MORE, first_draws, joined
 from core.runner._line import Line, Ticket
 from core.runner._rates import Pass, Rates
 from core.runner._worker import Lost, Worker
 from core.settings import Settings
 from core.store import artifacts
 
-_FIRST, _GROWTH = 8, 8  # draws of the first answer that grows, and how many times more the next one has
 _TRIES = 2  # workers that one request may cost
 
 
@@ -66,12 +66,29 @@ class Runner:
         Draw s is the same in each. In between, others have their turn.
         """
         wanted = request.draws or self._own_draws(request)
-        steps = first_draws(wanted) if self._card(request.model).scope == "network" else ()
+        steps = first_draws(wanted) if request.keep and self._card(request.model).scope == "network" else ()
+        answer: Answer | None = None
         for draws in (*steps, wanted):
-            answer = self.ask(replace(request, draws=draws), on_place=on_place)
+            if answer is None:
+                answer = self.ask(replace(request, draws=draws), on_place=on_place)
+            else:
+                grown = self._grown(answer, replace(request, draws=draws), on_place)
+                if grown is None:
+                    return
+                answer = grown
             yield answer
-            if answer.draws < draws:  # a point estimate: it does not grow
+            if answer.draws != draws:  # a point estimate, or members: it does not grow
                 return
+
+    def _grown(self, answer: Answer, request: Request, on_place: Callable[[int], None] | None) -> Answer | None:
+        """With the draws that are still missing; all anew where the model is another one by now. None: it has all."""
+        try:
+            more = self.ask(replace(request, first=answer.draws), on_place=on_place)
+        except UserFacingError as error:
+            if error.code != NO_MORE:
+                raise
+            return None
+        return joined(answer, more) if more.mark == answer.mark else self.ask(request, on_place=on_place)
 
     def warm(self, model: str | None = None, device: str = "auto") -> None:
         """Start the worker now, and load a model that is wanted soon; returns at once. A full line is no error."""
@@ -236,15 +253,6 @@ class Runner:
             elif not ticket.over:
                 ticket.refused(_broke_off(lost))
         self._line.again(again)
-
-
-def first_draws(wanted: int) -> tuple[int, ...]:
-    """The sizes of the answers before the whole one: each so much smaller that making it again costs little."""
-    found, size = [], _FIRST
-    while size * 2 <= wanted:
-        found.append(size)
-        size *= _GROWTH
-    return tuple(found)
 
 
 def _broke_off(lost: Lost) -> UserFacingError:
