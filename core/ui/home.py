@@ -5,12 +5,17 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.contracts import Kind
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.ui import _cached_atlas, _cached_home, _home_charts, cached, controls, models, plot, samples, shell, words
 from core.ui.controls import Choice
 
 DOORS = ("Dog", "Boat")  # samples by name: listing them all would take a moment
+DOUBTFUL = (
+    "Cube or cup",
+    "A picture of no class",
+)  # ambiguous and unfamiliar: so say the models that came with the app
 _INSPECT = "pages/1_Inspect.py"
 _TILE = 150  # pixels
 
@@ -33,19 +38,22 @@ def doors() -> None:
     with sound:
         st.subheader("A sound made here", anchor=False)
         st.markdown("Synthesised on this machine, so that its true class and its true doubt are known.")
-        _door(DOORS[0], "Listen to one", ":material/graphic_eq:")
+        _door(DOORS[0], "Listen to one", ":material/graphic_eq:", "audio")
     with picture:
         st.subheader("A picture made here", anchor=False)
         st.markdown("A toy rendered on this machine; its pose, light and what hides it are known.")
-        _door(DOORS[1], "Look at one", ":material/toys:")
+        _door(DOORS[1], "Look at one", ":material/toys:", "image")
 
 
-def _door(name: str, label: str, icon: str) -> None:
-    st.page_link(_INSPECT, label=label, icon=icon, query_params=_link(name))
+def _door(name: str, label: str, icon: str, kind: Kind) -> None:
+    st.page_link(_INSPECT, label=label, icon=icon, query_params=_link(name, kind))
 
 
-def _link(name: str) -> dict[str, str]:
-    return {"from": "Samples", "sample": name}
+def _link(name: str, kind: Kind) -> dict[str, str]:
+    """A sample, and a model that takes it."""
+    first = models.default()
+    model = models.matching(kind, first.name if first else None)
+    return {"from": "Samples", "sample": name} | ({"model": model.name} if model and model != first else {})
 
 
 def doubts() -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -74,12 +82,11 @@ def _kind(sentence: str) -> DeltaGenerator:
 
 
 def examples(places: tuple[DeltaGenerator, DeltaGenerator]) -> None:
-    offered = [sample for sample in samples.offered() if sample.data == "toybox"]
-    mixture = next((sample for sample in offered if " or " in sample.name), offered[0])
-    for place, sample in zip(places, (mixture, offered[-1]), strict=True):
+    offered = {sample.name: sample for sample in samples.offered()}
+    for place, name in zip(places, DOUBTFUL, strict=True):
         with place:
-            st.image(_cached_home.thumbnail(sample), width=112, alt=f"thumbnail: {sample.name}")
-            st.page_link(_INSPECT, label="Ask a model", query_params=_link(sample.name))
+            st.image(_cached_home.thumbnail(offered[name]), width=112, alt=f"thumbnail: {name}")
+            st.page_link(_INSPECT, label="Ask a model", query_params=_link(name, "image"))
 
 
 def results() -> None:
@@ -148,4 +155,4 @@ def gallery() -> None:
             for name, thumbnail in _cached_home.tiles(key):
                 with st.container(width=124, gap=None):
                     st.image(thumbnail, width=112, alt=f"thumbnail: {name}")
-                    st.page_link(_INSPECT, label=name, query_params=_link(name))
+                    st.page_link(_INSPECT, label=name, query_params=_link(name, data.kind))

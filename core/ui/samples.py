@@ -12,6 +12,7 @@ from core.contracts import Dataset, Item
 from core.ui import cached
 
 SETS = ("soundbox", "toybox")
+_MIXTURES = 5  # on offer of each set
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def read_name(label: str) -> str:
 
 @st.cache_resource
 def offered() -> tuple[Sample, ...]:
-    """Per set: the first clean test item of each class, then two mixtures and one from outside."""
+    """Per set: the first clean test item of each class, then some mixtures and one from outside."""
     found: dict[str, Sample] = {}
     for key in SETS:
         data = cached.dataset(key)
@@ -49,7 +50,7 @@ def _picked(data: Dataset) -> Iterator[tuple[str, Item]]:
     for item in data.items:
         if item.split == "test" and _is_even_mixture(item):
             even.setdefault(_mixture_name(item, data.classes), item)
-    yield from islice(even.items(), 2)
+    yield from islice(even.items(), _MIXTURES)
     outside = (item for item in data.items if item.split == "ood")
     unknown = "A sound of no class" if data.kind == "audio" else "A picture of no class"
     yield from ((unknown, item) for item in islice(outside, 1))

@@ -49,6 +49,7 @@ def run() -> None:
             st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
             for index, file in enumerate(page_files())
         ]
+        st.logo(Image.fromarray(mark.icon()), size="small")
         running.wake()
         page = st.navigation(pages, position="top")
         jobs.strip()

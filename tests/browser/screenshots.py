@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.conftest import free_port, start_browser, start_server
 
@@ -20,7 +24,7 @@ class Shot:
     where: str
     wait_for: str
     width: int = 1280
-    height: int = 860
+    height: int = 900
     scheme: Literal["light", "dark"] = "light"
 
     @property
@@ -28,15 +32,51 @@ class Shot:
         return f"tests/browser/pictures/{self.name}.png"
 
 
+def three(name: str, where: str, wait_for: str, height: int = 900, *, dark: str = "", phone: str = "") -> list[Shot]:
+    """A page in light, in the dark theme and on a phone; other places than ``where`` show more of it."""
+    return [
+        Shot(name, where, wait_for, height=height),
+        Shot(f"{name}-dark", dark or where, wait_for, height=height, scheme="dark"),
+        Shot(f"{name}-phone", phone or where, wait_for, width=390, height=1240),
+    ]
+
+
+_CHART = ".penumbra-plot .main-svg"
+_SAMPLE = "/Inspect?from=Samples&sample="
 SHOTS = (
-    Shot("home", "/", "text=A picture of no class", height=1240),
-    Shot("inspect-sound", "/Inspect?from=Samples&sample=Chirping+birds", ".heatmaplayer", height=1000),
-    Shot("inspect-picture-dark", "/Inspect?from=Samples&sample=Boat", ".xtick", height=860, scheme="dark"),
-    Shot("inspect-phone", "/Inspect?from=Samples&sample=Dog", ".heatmaplayer", width=390, height=1240),
+    *three("home", "/", "text=A picture of no class", 1180),
+    *three(
+        "inspect",
+        f"{_SAMPLE}Dog",
+        ".main-svg",
+        1240,
+        dark=f"{_SAMPLE}Cube+or+cup&model=toybox-mc-dropout",
+        phone=f"{_SAMPLE}A+sound+of+no+class",
+    ),
+    *three("map", "/Map", _CHART, 1240, dark="/Map?model=toybox-laplace"),
+    *three("retention", "/Retention", _CHART, 1240, dark="/Retention?model=toybox-laplace&keep=0.7"),
+    *three("retrieve", "/Retrieve", _CHART, 1240, dark="/Retrieve?model=toybox-laplace"),
 )
+RUNS = "[data-testid=stApp][data-test-script-state=running]"
 
 
-def main() -> None:
+def take(browser: Browser, address: str, shot: Shot) -> None:
+    size = {"width": shot.width, "height": shot.height}
+    context = browser.new_context(viewport=size, color_scheme=shot.scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address + shot.where)
+    page.locator(shot.wait_for).first.wait_for(timeout=120_000)
+    for _ in range(2):  # once more: a first answer may have been the first of several
+        page.locator(RUNS).wait_for(state="detached", timeout=120_000)
+        page.wait_for_timeout(2500)
+    raw = page.screenshot()
+    context.close()
+    picture = Image.open(io.BytesIO(raw)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{shot.name}.png", optimize=True)
+
+
+def main(wanted: Sequence[str] = ()) -> None:
+    """All of them, or those whose names begin as wanted."""
     FOLDER.mkdir(exist_ok=True)
     port = free_port()
     with tempfile.TemporaryDirectory() as home, sync_playwright() as run:
@@ -44,14 +84,8 @@ def main() -> None:
         browser = start_browser(run)
         try:
             for shot in SHOTS:
-                size = {"width": shot.width, "height": shot.height}
-                context = browser.new_context(viewport=size, color_scheme=shot.scheme)  # type: ignore[arg-type]
-                page = context.new_page()
-                page.goto(f"http://127.0.0.1:{port}{shot.where}")
-                page.wait_for_selector(shot.wait_for, timeout=60_000)
-                page.wait_for_timeout(1500)
-                page.screenshot(path=FOLDER / f"{shot.name}.png")
-                context.close()
+                if not wanted or shot.name.startswith(tuple(wanted)):
+                    take(browser, f"http://127.0.0.1:{port}", shot)
         finally:
             browser.close()
             server.terminate()
@@ -59,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -41,6 +41,14 @@ def test_a_door_opens_inspect_on_something_real(home: Page, door: str) -> None:
     expect(home.get_by_role("heading", name=re.compile("Dog|Boat")).first).to_be_visible(timeout=90_000)
 
 
+@pytest.mark.parametrize(
+    ("place", "verdict"), [(0, "Cube or cup: the picture itself is ambiguous"), (1, "Unlike anything")]
+)
+def test_the_examples_of_doubt_are_what_the_page_says_they_are(home: Page, place: int, verdict: str) -> None:
+    home.get_by_role("link", name="Ask a model").nth(place).click()
+    expect(home.get_by_text(re.compile(verdict)).first).to_be_visible(timeout=120_000)
+
+
 def test_the_operating_point_is_dragged_by_keyboard_and_follows_to_the_next_page(home: Page) -> None:
     handle = home.get_by_role("slider", name="share of answers kept")
     before = home.evaluate("history.length")
