@@ -33,7 +33,7 @@ def joined(before: Answer, more: Answer) -> Answer:
     mean, entropy = wide.mean(axis=0), spread(wide).mean(axis=0)
     m2 = np.square(wide - mean).sum(axis=0)
     numbers: Any = (mean, entropy, m2)
-    moments = Moments(len(probs), *numbers, more.task)
+    moments = Moments(len(probs), numbers[0], numbers[1], numbers[2], more.task)
     parts, drawn = decompose(moments), decompose(plain(probs, more.task))
     doubts = {name: getattr(parts, name) for name in _PARTS} | {"max_softmax": max_softmax(moments)}
     errors = {name: getattr(drawn, f"{name}_error") for name in _PARTS}
