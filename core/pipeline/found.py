@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_ASKED = 5_000  # items that are asked of all others for the curves
 PERCENTS = tuple(range(100, 4, -5))
 _LEAST = 4
+_NEAR = 5  # times as many neighbours are looked at for the least unsafe alternatives
 _TWIN = 1.0 - 2e-6  # cosine
 
 
@@ -78,7 +79,7 @@ class Outcome:
     own: int  # items left out because they are the query or of its recording
     held_back: int  # items left out for their doubt
     refused: str = ""
-    alternatives: tuple[Result, ...] = ()  # of a refused query: near ones, the least doubtful first
+    alternatives: tuple[Result, ...] = ()  # of a refused query: of the ``k * 5`` nearest the least doubtful
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +148,7 @@ def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
     if wish.safety is not None:
         allowed &= _safe(shelf, doubt, wish.safety)
         refused = why_refused(wish.safety, query.doubts.get(wish.measure), wish.measure)
-    found = nearest(query.vector, shelf.features, wish.k, allowed)
+    found = nearest(query.vector, shelf.features, wish.k * _NEAR if refused else wish.k, allowed)
     results = tuple(
         _result(shelf, doubt, at, cosine)
         for at, cosine in zip(found.places.tolist(), found.cosines.tolist(), strict=True)
@@ -155,7 +156,7 @@ def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
     held_back = int((~own & ~allowed).sum())
     if refused:
         least = sorted(results, key=lambda one: np.inf if one.doubt is None else one.doubt)
-        return Outcome((), int(own.sum()), held_back, refused, tuple(least))
+        return Outcome((), int(own.sum()), held_back, refused, tuple(least[: wish.k]))
     return Outcome(results, int(own.sum()), held_back)
 
 

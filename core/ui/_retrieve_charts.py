@@ -100,7 +100,7 @@ def held_back(outcome: Outcome, same: bool, source: str) -> str:
 def promise(safety: Safety, noun: str) -> str:
     """What safe retrieval promises here, and what came of it on the half that checks."""
     if safety.threshold is None:
-        return f"A risk of {words.percent(safety.risk)} cannot be promised here: {safety.reason}."
+        return ""
     pool = (
         "the whole database"
         if safety.database_percent == 100

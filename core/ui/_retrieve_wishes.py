@@ -60,6 +60,16 @@ def choose(atlas: Atlas, shelf: Shelf) -> Wish:
         return Wish(k, measure, _cached_retention.threshold(atlas, measure, _share()), same)
 
 
+def smallest_risk(atlas: Atlas, measure: str) -> int | None:
+    """Of those on offer, in percent."""
+    trial = _cached_retention.trial(atlas, measure)
+    return next((risk for risk in _RISKS if within(trial, risk=risk / 100).threshold is not None), None)
+
+
+def allow(risk: int) -> None:
+    address.put(_RISK, risk)
+
+
 def _share() -> float:
     """The operating point of all pages."""
     value = round(max(_LOWEST, controls.point()), 2)

@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Outcome, Result, Shelf, ask
+from core.retrieval import Safety
 from core.ui import (
     _cached_atlas,
     _cached_retention,
@@ -64,8 +65,7 @@ def live(page: Page, asked: Asked | None) -> None:
     measure, same = wish.measure, wish.same_recording
     noun = _retention_charts.noun_of(measure, page.atlas.score_name)
     if wish.safety is not None:
-        icon = ":material/verified_user:" if wish.safety.threshold is not None else ":material/front_hand:"
-        st.info(words.plain(_retrieve_charts.promise(wish.safety, noun), 600), icon=icon)
+        _promise(page, wish.safety, measure, noun)
     if asked is not None:
         try:
             outcome = ask(page.shelf, asked.query, wish)
@@ -74,6 +74,21 @@ def live(page: Page, asked: Asked | None) -> None:
         else:
             _answered(page, asked, outcome, measure, same)
     _trusted(page, measure, same, noun)
+
+
+def _promise(page: Page, safety: Safety, measure: str, noun: str) -> None:
+    """What the thresholds keep; where nothing can be kept, the smallest risk that can."""
+    if safety.threshold is not None:
+        st.info(words.plain(_retrieve_charts.promise(safety, noun), 600), icon=":material/verified_user:")
+        return
+    smallest = _retrieve_wishes.smallest_risk(page.atlas, measure)
+    if smallest is None:
+        st.info("With this doubt no risk can be promised here; another kind of doubt may do.",
+                icon=":material/front_hand:")  # fmt: skip
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"The smallest risk that can be promised here by {noun} is **{smallest} %**.", width="content")
+        st.button(f"Allow {smallest} %", on_click=_retrieve_wishes.allow, args=(smallest,))
 
 
 # ---- what was found ----
@@ -87,7 +102,7 @@ def _answered(page: Page, asked: Asked, outcome: Outcome, measure: str, same: bo
         if outcome.refused:
             st.warning(f"**Not answered.** {words.plain(outcome.refused, 400)}", icon=":material/front_hand:")
             if outcome.alternatives:
-                st.markdown("The least unsafe alternatives, the least doubtful first:")
+                st.markdown("The least unsafe alternatives: of all near ones the least doubtful, but not an answer.")
                 _grid(page, asked, outcome.alternatives, measure)
         else:
             finding = _retrieve_charts.outcome_finding(asked.query, outcome)
@@ -146,6 +161,8 @@ def _doubt(page: Page, result: Result, measure: str) -> str:
 
 
 def _surer(percentile: float) -> str:
+    if percentile > 99.5:
+        return "surer than hardly any"
     return "–" if percentile != percentile else f"surer than {100 - percentile:.0f} %"
 
 

@@ -142,7 +142,9 @@ def test_a_stored_item_is_answered_or_refused_with_alternatives(shipped: Atlas) 
     assert "least unsafe alternatives" in said(app)
     assert len([one for one in app.button if one.label == "Ask with this"]) == 5
     app = opened("4_Retrieve", query=unsafe, safe="True", risk="1")
-    assert "cannot be promised here" in said(app)
+    assert "The smallest risk that can be promised here by total doubt is **10 %**" in said(app)
+    next(one for one in app.button if one.label == "Allow 10 %").click().run()
+    assert "at most 10 % of these find a wrong nearest item" in said(app)
 
 
 def test_a_wrong_link_falls_back_with_a_sentence() -> None:

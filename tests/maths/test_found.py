@@ -11,7 +11,7 @@ import pytest
 from core.errors import UserFacingError
 from core.fingerprint import numpy_generator
 from core.pipeline.found import Query, Shelf, Wish, ask, quality_of, shelf_of, stored, trial_of, twin_of
-from core.retrieval import calibrate, chosen
+from core.retrieval import calibrate, chosen, safe_rows
 
 
 def shelf(items: int = 240, spread: float = 0.5, most: float = 0.8) -> Shelf:
@@ -76,8 +76,15 @@ def test_an_unsafe_query_is_refused_with_the_least_unsafe_alternatives() -> None
     unsafe = ask(one, Query(np.ones(5), {"total": safety.threshold + 0.1}), Wish(safety=safety))
     assert not unsafe.results
     assert "allows at most" in unsafe.refused
-    doubts = [result.doubt for result in unsafe.alternatives]
-    assert doubts == sorted(doubts, key=lambda value: np.inf if value is None else value)
+    alike = cosines(one, np.ones(5))
+    near = sorted(range(len(one)), key=lambda at: -alike[at])
+    pool = np.zeros(len(one), bool)
+    labelled = [at for at, label in enumerate(one.labels) if label is not None]
+    codes = ["abc".index(one.labels[at] or "") for at in labelled]
+    pool[labelled] = safe_rows(codes, one.doubts["total"][labelled], safety.database_percent)
+    considered = [at for at in near if pool[at]][:50]
+    least = sorted(considered, key=lambda at: one.doubts["total"][at])[:10]
+    assert [result.place for result in unsafe.alternatives] == least
     assert "not known" in ask(one, Query(np.ones(5), {}), Wish(safety=safety)).refused
     hopeless = chosen(trial, risk=0.001)
     assert "No query" in ask(one, stored(one, 3), Wish(safety=hopeless)).refused
