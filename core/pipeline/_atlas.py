@@ -137,7 +137,7 @@ def percentiles_of(posthoc: Json, doubts: Mapping[str, np.ndarray]) -> dict[str,
     for name, values in doubts.items():
         places = calibrated.percentile(posthoc, name, values)
         if places is not None:
-            found[name] = np.where(np.isfinite(values), places, np.nan)
+            found[name] = places
     return found
 
 

@@ -19,6 +19,7 @@ from core.fingerprint import key_of
 from core.maps.draw import MapOptions
 from core.maps.saved import SavedMap, of_collection, save_map
 from core.maps.trust import Trust
+from core.pipeline import _atlas_source
 from core.pipeline.atlas import atlases, open_atlas, read_item, thumbnail, thumbnails
 from core.settings import PROJECT, Settings
 from core.store import Backbone, open_collection
@@ -147,14 +148,20 @@ def test_what_is_played_is_what_was_judged(settings: Settings, tmp_path: Path) -
     assert thumbnail(atlas, "2.png", settings) == b"thumb2"
 
 
-def test_built_in_items_can_be_read_and_published_ones_only_from_a_copy(settings: Settings) -> None:
+def test_built_in_items_can_be_read_and_published_ones_only_from_a_copy(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     atlas = open_atlas("heldout", MODEL, settings)
     assert Image.open(io.BytesIO(read_item(atlas, atlas.ids[0], settings))).format == "PNG"
     assert len(thumbnails(atlas, atlas.ids[:2], settings)) == 2
     away = open_atlas("heldout", "esc10-ensemble", replace(settings, data=None))
     with pytest.raises(UserFacingError, match="PENUMBRA_DATA"):
-        read_item(away, away.ids[0], replace(settings, offline=False))  # never fetched
+        read_item(away, away.ids[0], settings)
     assert thumbnails(away, away.ids[:2], settings) == {}
+    asked: list[Settings] = []
+    monkeypatch.setattr(_atlas_source, "open_source", lambda source, here: asked.append(here))
+    _atlas_source.data_of("esc10", replace(settings, offline=False))
+    assert asked[0].offline  # nothing is fetched to be looked at
 
 
 def test_a_collection_of_other_models_asks_to_be_indexed(settings: Settings, tmp_path: Path) -> None:

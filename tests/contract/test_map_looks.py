@@ -11,7 +11,7 @@ import pytest
 from core.pipeline.atlas import Atlas, open_atlas
 from core.settings import Settings
 from core.ui import _map_cards, _map_cut, _map_own, _map_paint, _map_words, plot
-from core.verdict import spoken
+from core.verdict import Code, spoken
 from tests.atlases import MODEL, filled
 
 
@@ -24,7 +24,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
 
 
 def test_the_page_begins_with_how_much_there_is_and_how_often_it_is_right(toys: Atlas) -> None:
-    codes = tuple(toys.code(row) for row in range(len(toys)))
+    codes: list[Code] = [toys.code(row) for row in range(len(toys))]
     told = _map_words.about(toys, "this model", codes)
     assert f"**{len(toys)} pictures of Toybox" in told
     assert f"{100 * toys.right.mean():.0f} % are answered right" in told
