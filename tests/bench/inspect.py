@@ -2,9 +2,9 @@
 
 Each run takes another item of the built-in data, so that nothing is answered from memory. ``first`` is the first
 verdict that a page can show, ``whole`` the one of all samples; ``decode`` and ``read`` are their parts before and
-after the network. The last model is made for this: Soundbox's network with dropout all through it, untrained, for how
-long a pass takes does not hang on training. Printed as one JSON document with the load of the machine, which nobody
-else should be using.
+after the network, and ``processor_mean`` is what a busy machine changes least. The last model is made for this:
+Soundbox's network with dropout all through it, untrained, for how long a pass takes does not hang on training. Printed
+as one JSON document with the load of the machine, which nobody else should be using.
 """
 
 from __future__ import annotations
@@ -76,11 +76,21 @@ def once(raw: bytes, reader: Reader, runner: Runner, samples: int) -> dict[str, 
     return seconds
 
 
+def processor(runner: Runner) -> float:
+    """Seconds of processor time that this process and the worker took so far; the decoders' are not among them."""
+    told = Path(f"/proc/{runner.process()}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measured(name: str, samples: int, runs: int, runner: Runner, settings: Settings) -> dict[str, Any]:
     reader = reader_of(name, settings)
     raws = files(reader.card.kind, runs + WARM, settings)
-    found = [once(raw, reader, runner, samples) for raw in raws][WARM:]
+    for raw in raws[:WARM]:
+        once(raw, reader, runner, samples)
+    before = processor(runner)
+    found = [once(raw, reader, runner, samples) for raw in raws[WARM:]]
     row: dict[str, Any] = {"model": name, "scope": reader.card.scope, "samples": samples, "runs": len(found)}
+    row["processor_mean"] = round((processor(runner) - before) / len(found), 4)
     for part in ("first", "whole", "decode", "read"):
         p50, p95 = np.percentile([one[part] for one in found], (50, 95))
         row |= {f"{part}_p50": round(float(p50), 4), f"{part}_p95": round(float(p95), 4)}
