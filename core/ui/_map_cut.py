@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.metrics.retention import Curve
 from core.pipeline.atlas import Atlas
 from core.pipeline.judged import Judged
-from core.pipeline.retained import Point, point_of
+from core.pipeline.retained import Point, Retained, point_of
 from core.ui import _cached_retention, words
+
+_BANDED = 20_000  # items
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +28,7 @@ def cut(atlas: Atlas, measure: str, share: float) -> Cut:
     """The same threshold as on Retention and Retrieve: that of the items that can be judged."""
     values = atlas.doubts[measure]
     known = np.isfinite(values)
-    curves = _cached_retention.curves(atlas)
+    curves = _curves(atlas)
     judged = measure in curves.judged.doubts and curves.judged.goal != "nothing" and len(curves.judged) > 0
     if judged and share > 0:
         point = point_of(curves, measure, share)
@@ -37,6 +40,14 @@ def cut(atlas: Atlas, measure: str, share: float) -> Cut:
     kept = known & (np.nan_to_num(values, nan=np.inf) <= threshold)
     said = f"{_stay(kept)}, and no label says how many of them are right." if kept.any() else f"{_stay(kept)}."
     return Cut(measure, share, threshold, kept, said)
+
+
+def _curves(atlas: Atlas) -> Retained:
+    """Of very many items without bands: they would be narrow, and nobody waits for them to see a map."""
+    if len(atlas) <= _BANDED:
+        return _cached_retention.curves(atlas)
+    nothing = Curve(np.zeros(0), np.zeros(0))
+    return Retained(_cached_retention.judgement(atlas), {}, nothing, nothing)
 
 
 _GOALS = {"accuracy": "right", "r_at_1": "nearest to one of their own label"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_what_stays_is_the_surest_share_and_its_accuracy_is_told(toys: Atlas, me
     assert set(np.flatnonzero(cut.kept).tolist()) <= set(order[: count + 1].tolist())
     assert f"**{100 * toys.right[cut.kept].mean():.1f} %**" in cut.sentence
     assert f"{cut.kept.sum()} of {len(toys)} stay" in cut.sentence
+
+
+def test_very_many_items_are_cut_at_the_same_place_without_a_band(toys: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = _map_cut.cut(toys, "total", 0.7)
+    monkeypatch.setattr(_map_cut, "_BANDED", 10)
+    many = _map_cut.cut(toys, "total", 0.7)
+    assert (many.threshold, many.kept.tolist()) == (few.threshold, few.kept.tolist())
+    assert many.sentence == re.sub(r" \[[\d., ]+\]", "", few.sentence) != few.sentence
 
 
 def test_nothing_stays_at_nought(toys: Atlas) -> None:
