@@ -15,7 +15,8 @@ import streamlit as st
 from core.ui import words
 
 T = TypeVar("T")
-_CHOSEN, _SAID = "address-chosen", "address-said"  # of the session: name -> (text in the URL, value); name -> sentence
+# of the session: name -> (text in the URL, value); name -> (sentence, is it a refusal?)
+_CHOSEN, _SAID = "address-chosen", "address-said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,20 @@ def settle() -> None:
             del st.query_params[name]
 
 
-def say(name: str, sentence: str) -> None:
+def say(name: str, sentence: str, *, refuses: bool = False) -> None:
     """A sentence to show beside the choices until ``name`` is chosen anew."""
-    _said()[name] = sentence
+    _said()[name] = (sentence, refuses)
 
 
-def said() -> tuple[str, ...]:
-    return tuple(_said().values())
+def said(*, refuses: bool | None = None) -> tuple[str, ...]:
+    """All of them, or only those that refuse, or only the others."""
+    return tuple(sentence for sentence, refused in _said().values() if refuses in (None, refused))
 
 
 def _drop(kept: Kept[T], value: T, told: str) -> None:
     instead = kept.write(value) if value is not None else "none"
-    say(kept.name, f"The link asks for {kept.name} “{words.plain(told, 40)}”, which is not {kept.wanted}; "
-        f"{words.plain(instead)} is used.")  # fmt: skip
+    asked = f"The link asks for {kept.name} “{words.plain(told, 40)}”, which is not {kept.wanted}"
+    say(kept.name, f"{asked}; {words.plain(instead)} is used.", refuses=True)
     _hold(kept, value)
 
 
@@ -87,5 +89,5 @@ def _chosen() -> dict[str, tuple[str | None, Any]]:
     return st.session_state.setdefault(_CHOSEN, {})
 
 
-def _said() -> dict[str, str]:
+def _said() -> dict[str, tuple[str, bool]]:
     return st.session_state.setdefault(_SAID, {})

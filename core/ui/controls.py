@@ -113,8 +113,10 @@ def choice(*, warm: bool = False) -> Choice:
                 st.fragment(_about, run_every=_LOOK if looking else None)(model, chosen, looking)
     point()
     measure()  # both, so that all that a link asks in vain is told of at once
-    if said := address.said():
-        st.warning("  \n".join(said), icon=":material/info:")
+    if refused := address.said(refuses=True):
+        st.warning("  \n".join(refused), icon=":material/link_off:")
+    if said := address.said(refuses=False):
+        st.info("  \n".join(said), icon=":material/swap_horiz:")
     address.settle()
     return chosen
 

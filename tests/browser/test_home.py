@@ -73,3 +73,32 @@ def test_what_one_visitor_chooses_is_no_other_ones(home: Page, browser: Browser,
     other.goto(address)
     expect(other.get_by_text("Keeping the surest 80 %")).to_be_visible(timeout=60_000)
     other.context.close()
+
+
+def test_a_choice_follows_to_other_pages_and_back_again(page: Page, address: str) -> None:
+    page.goto(f"{address}/Retention?model=toybox-laplace&seed=5")
+    told = page.get_by_text("Pictures, last layers, learned from Toybox")
+    expect(told).to_be_visible()
+    page.get_by_role("link", name="Retrieve", exact=True).click()
+    expect(page.get_by_role("heading", name="Retrieve", level=1)).to_be_visible()
+    expect(page).to_have_url(re.compile("/Retrieve.*model=toybox-laplace&seed=5"))
+    expect(told).to_be_visible()
+    page.wait_for_timeout(500)
+    while "/Retrieve" in page.url:
+        page.go_back()
+        page.wait_for_timeout(500)
+    expect(page.get_by_role("heading", name="Retention", level=1)).to_be_visible()
+    expect(page).to_have_url(re.compile("/Retention.*model=toybox-laplace&seed=5"))
+    expect(told).to_be_visible()
+
+
+@pytest.mark.parametrize("file", page_files(), ids=lambda file: file.address)
+def test_no_page_scrolls_sideways_on_a_phone(browser: Browser, address: str, file: Any) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{address}/{file.address}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_have_count(1, timeout=90_000)
+    wide = page.evaluate("document.scrollingElement.scrollWidth")
+    context.close()
+    assert wide <= 390

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import registry
+from core.device import Device
 from core.errors import UserFacingError
 from core.jobs import JobStatus
 from core.store import About, open_collection
@@ -127,10 +128,10 @@ def test_a_switch_is_said_until_the_visitor_chooses() -> None:
     app = opened()
     press(app, "switch")
     assert told(app)[0].startswith("toybox-mc-dropout")
-    assert "Switched to Toybox, MC dropout, a model for pictures. The file is a picture." in app.warning[0].value
+    assert "Switched to Toybox, MC dropout, a model for pictures. The file is a picture." in app.info[0].value
     box = next(one for one in app.selectbox if one.label == "Model")
     box.set_value("toybox-ensemble").run()
-    assert not app.warning
+    assert not app.info
 
 
 def test_data_offers_the_collections_of_the_models_kind(own_home: Path) -> None:
@@ -199,3 +200,20 @@ def test_the_side_bar_needs_neither_torch_nor_tables() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr[-2000:]
+
+
+def test_several_gpus_are_listed_and_one_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.runner import Runner
+
+    here = (Device("cuda:0", "A card"), Device("cuda:1", "Another card"), Device("cpu", "CPU, 2 threads"))
+    monkeypatch.setattr(Runner, "seen", lambda self: here)
+    app = opened(device="cuda:1")
+    assert told(app)[0] == "soundbox-mc-dropout 50 0 cuda:1 heldout"
+    box = next(one for one in app.selectbox if one.label == "Device")
+    assert box.options == [
+        "The fastest here",
+        "A card (cuda:0)",
+        "Another card (cuda:1)",
+        "CPU, 2 threads (cpu)",
+    ]
+    assert "asks for device “cuda\\:2”" in opened(device="cuda:2").warning[0].value

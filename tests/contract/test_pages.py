@@ -126,7 +126,7 @@ def test_the_answer_comes_first_with_the_numbers_behind_it() -> None:
 def test_a_picture_switches_to_a_model_for_pictures_and_says_so() -> None:
     app = opened("1_Inspect", **{"from": "Samples", "sample": "Boat", "model": "soundbox-mc-dropout"})
     assert "toybox-mc-dropout" in app.query_params["model"]
-    assert any("Boat is a picture" in warning.value for warning in app.warning)
+    assert any("Boat is a picture" in told.value for told in app.info)
     assert "Boat leads with" in everything_said(app)
 
 
