@@ -69,8 +69,8 @@ def bars(found: Inspected, dark: bool) -> Figure:
         hovertext=[_says(one.label, one.p, one.low, one.high, several) for one in top],
         hovertemplate="%{hovertext}<extra></extra>",
     )
+    share = sum(one.p for one in rest)
     if rest:
-        share = sum(one.p for one in rest)
         names.append(f"{len(rest)} others")
         figure.add_bar(
             y=[len(top)],
@@ -122,7 +122,7 @@ def doubts(found: Inspected, dark: bool, *, usual: float | None = None) -> Figur
     return figure
 
 
-def _stack(figure: Figure, found: Inspected, dark: bool, usual: float | None) -> None:
+def _stack(figure: Any, found: Inspected, dark: bool, usual: float | None) -> None:
     colours = palette.palette(dark)
     total = float(found.doubts["total"])
     parts = ("aleatoric", "epistemic") if found.draws > 1 else ("total",)
@@ -154,7 +154,7 @@ def _stack(figure: Figure, found: Inspected, dark: bool, usual: float | None) ->
     figure.update_xaxes(range=[0, reach], showgrid=False, tickvals=[], row=1, col=1)
 
 
-def _ladder(figure: Figure, places: Mapping[str, float], values: Mapping[str, float], dark: bool) -> None:
+def _ladder(figure: Any, places: Mapping[str, float], values: Mapping[str, float], dark: bool) -> None:
     """One row a measure: how many of a hundred calibration items are less doubtful than this file."""
     colours = palette.palette(dark)
     shown = [name for name in NAMES if name in values]

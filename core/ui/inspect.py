@@ -123,13 +123,13 @@ def meet(files: Sequence[File], chosen: Choice) -> None:
     """Load the model while people still look; where every file is of the other kind, switch to one that takes it."""
     if chosen.model is None:
         return
-    kinds = {file.kind for file in files} - {None}
+    kinds = {kind for file in files if (kind := file.kind) is not None}
     own = models.facts(chosen.model)
     if kinds and own.kind not in kinds:
         (kind,) = kinds
         fitting = models.matching(kind, than=own.name)
         if fitting is not None:
-            thing = {"audio": "a sound", "image": "a picture"}[kind]
+            thing = "a sound" if kind == "audio" else "a picture"
             what = f"{words.plain(files[0].name)} is {thing}" if len(files) == 1 else f"These files are each {thing}"
             controls.switch_model(fitting.name, f"{what}, which {words.plain(own.title)} does not take.")
     if own.ready:

@@ -88,12 +88,12 @@ def _knobs(kind: Kind, key: str, mixable: bool) -> Knobs:
     mix = turned("mix", f"Share of the other {'sound' if sound else 'picture'}", 0, 100) if mixable else 0
     noise = turned("noise", "Noise", 0, 100)
     crop = turned("crop", "What is left of the middle", round(100 * LEAST), 100)
-    shares = {"mix": mix / 100, "noise": noise / 100, "crop": crop / 100}
+    knobs = Knobs(mix=mix / 100, noise=noise / 100, crop=crop / 100)
     if not sound:
-        return Knobs(**shares, blur=turned("blur", "Blur", 0, 100) / 100)
+        return replace(knobs, blur=turned("blur", "Blur", 0, 100) / 100)
     pitch = turned("pitch", "Pitch in semitones", -most, most, 1, "")
     tip = "In shares of the length; what leaves at one end comes in at the other."
-    return Knobs(**shares, pitch=float(pitch), shift=turned("shift", "Shift in time", -100, 100, tip=tip) / 100)
+    return replace(knobs, pitch=float(pitch), shift=turned("shift", "Shift in time", -100, 100, tip=tip) / 100)
 
 
 # ---- steps back ----

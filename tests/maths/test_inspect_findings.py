@@ -149,20 +149,21 @@ def test_what_moved_most_is_named_with_its_places() -> None:
 
 def test_bars_hold_every_class_once_with_the_interval_of_its_draws() -> None:
     told = found(split())
-    figure = _inspect_charts.bars(told, dark=False)
+    figure: Any = _inspect_charts.bars(told, dark=False)
     main, rest = figure.data
     assert sum(main.x) + sum(rest.x) == pytest.approx(100)
     highs = np.array(main.x) + np.array(main.error_x.array)
     assert np.allclose(highs, [100 * one.high for one in told.predictions[: len(main.x)]])
     lows = np.array(main.x) - np.array(main.error_x.arrayminus)
     assert np.allclose(lows, [100 * one.low for one in told.predictions[: len(main.x)]])
-    assert _inspect_charts.bars(found(alike(0.9, draws=1)), dark=False).data[0].error_x.array is None
+    single: Any = _inspect_charts.bars(found(alike(0.9, draws=1)), dark=False)
+    assert single.data[0].error_x.array is None
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_kinds_of_doubt_add_up_and_are_told_apart_without_colour(dark: bool) -> None:
     told = found(split(), {"total": 60.0, "aleatoric": 30.0, "epistemic": 90.0})
-    figure = _inspect_charts.doubts(told, dark, usual=0.5)
+    figure: Any = _inspect_charts.doubts(told, dark, usual=0.5)
     first, second = figure.data[0], figure.data[1]
     assert first.x[0] + second.x[0] == pytest.approx(told.doubts["total"])
     assert (first.marker.color, second.marker.color) == (
@@ -174,14 +175,14 @@ def test_kinds_of_doubt_add_up_and_are_told_apart_without_colour(dark: bool) -> 
 
 
 def test_a_single_draw_has_one_kind_of_doubt_and_no_place_for_the_epistemic_part() -> None:
-    figure = _inspect_charts.doubts(found(alike(0.5, draws=1), {"total": 60.0, "aleatoric": 60.0}), False)
+    figure: Any = _inspect_charts.doubts(found(alike(0.5, draws=1), {"total": 60.0, "aleatoric": 60.0}), False)
     assert [bar.x[0] for bar in figure.data[1:]] == [60.0, 60.0, 0]
     assert "no place" in figure.data[-1].hovertemplate
 
 
 def test_the_band_around_the_total_is_its_monte_carlo_error() -> None:
     told = found(split())
-    figure = _inspect_charts.enough(told, dark=False)
+    figure: Any = _inspect_charts.enough(told, dark=False)
     low, high, line = figure.data[:3]
     last = told.enough.parts[-1]
     assert line.y[-1] == pytest.approx(last.total[0])
@@ -192,6 +193,6 @@ def test_the_band_around_the_total_is_its_monte_carlo_error() -> None:
 
 def test_what_was_perturbed_is_drawn_hollow_before_and_filled_now() -> None:
     before = found(split(), {"total": 15.0, "aleatoric": 10.0})
-    figure = _inspect_place_charts.moved(before, found(split(), {"total": 99.0, "aleatoric": 70.0}), dark=False)
+    figure: Any = _inspect_place_charts.moved(before, found(split(), {"total": 99.0, "aleatoric": 70.0}), dark=False)
     points = [(trace.marker.symbol, trace.x[0]) for trace in figure.data if trace.mode == "markers"]
     assert points == [("circle-open", 15.0), ("circle", 99.0), ("circle-open", 10.0), ("circle", 70.0)]
