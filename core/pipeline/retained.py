@@ -22,7 +22,7 @@ from core.pipeline.judged import Judged
 PERCENTS = tuple(range(100, 4, -1))
 MAP_PERCENTS = tuple(range(100, 4, -5))
 RISK = 0.05
-RESAMPLES = 400
+RESAMPLES, FEWER, MANY = 400, 100, 20_000  # fewer of more items, whose bands are narrow
 LEVEL = 0.95
 MOST_OF_MAP = 2_000  # items for which mean average precision gets a band
 _MAP_RESAMPLES = 40
@@ -88,8 +88,9 @@ class Slice:
     high: float | None
 
 
-def retained(found: Judged, *, resamples: int = RESAMPLES, seed: int = 0) -> Retained:
+def retained(found: Judged, *, resamples: int | None = None, seed: int = 0) -> Retained:
     """Curves and areas by every doubt."""
+    resamples = resamples or (RESAMPLES if len(found) <= MANY else FEWER)
     if found.goal == "nothing" or not len(found):
         empty = Curve(np.zeros(0), np.zeros(0), reason=found.sentence)
         return Retained(found, {}, empty, empty)

@@ -10,7 +10,7 @@ from core.media import door
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Quality, Shelf, quality_of, shelf_of, trial_of
 from core.pipeline.judged import Judged, Strangers, judged, strangers_of
-from core.pipeline.retained import Retained, point_of, retained
+from core.pipeline.retained import Retained, kept_mask, retained
 from core.retrieval import Trial
 from core.runner import Request
 from core.ui import cached, running
@@ -42,11 +42,16 @@ def threshold(atlas: Atlas, measure: str, share: float) -> float | None:
     """
     if share >= 1:
         return None
-    found = curves(atlas)
-    if measure in found.judged.doubts and found.judged.goal != "nothing" and len(found.judged):
-        return point_of(found, measure, share).threshold
+    found = _judged(_key(atlas), atlas)
+    if measure in found.doubts and found.goal != "nothing" and len(found):
+        return float(found.doubts[measure][kept_mask(found.doubts[measure], share)].max())
     values = atlas.doubts[measure]
     return float(np.quantile(values[np.isfinite(values)], share))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _judged(key: tuple[str, ...], _atlas: Atlas) -> Judged:
+    return judgement(_atlas)
 
 
 def _key(atlas: Atlas) -> tuple[str, ...]:

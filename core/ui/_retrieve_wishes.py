@@ -25,13 +25,10 @@ _K = Kept("k", 8, bound.one_of(tuple(range(1, _MOST + 1))), f"a whole number fro
 
 def read() -> None:
     """What the link says, before any of it is drawn; what it says wrongly is told at once."""
-    told = address.said()
     kept: Kept[Any]
-    for kept in (_RISK, _SAFE, _OWN, _K):
-        address.get(kept)
-    for sentence in address.said():
-        if sentence not in told:
-            st.warning(sentence, icon=":material/info:")
+    with bound.telling():
+        for kept in (_RISK, _SAFE, _OWN, _K):
+            address.get(kept)
 
 
 def choose(atlas: Atlas, shelf: Shelf) -> Wish:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -20,6 +21,16 @@ def widget(kept: Kept[Any], shown: Any = None) -> dict[str, Any]:
     if st.session_state.get(key) != value:
         st.session_state[key] = value
     return {"key": key, "on_change": lambda: address.put(kept, st.session_state[key])}
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """What the link says wrongly of values read in here is told after them: the side bar was drawn before."""
+    known = address.said()
+    yield
+    for sentence in address.said():
+        if sentence not in known:
+            st.warning(sentence, icon=":material/info:")
 
 
 def one_of(known: tuple[T, ...]) -> Callable[[str], T]:

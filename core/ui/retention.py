@@ -17,6 +17,7 @@ from core.ui import (
     _cached_retention,
     _retention_charts,
     _retention_data,
+    bound,
     controls,
     glossary,
     item_cards,
@@ -63,7 +64,7 @@ def opened(choice: Choice) -> Page | None:
         _retention_data.missing(choice, error)
         return None
     mapped = _retention_data.mapping(atlas)
-    with st.popover("Compare models or mix in outsiders", icon=":material/compare_arrows:"):
+    with bound.telling(), st.popover("Compare models or mix in outsiders", icon=":material/compare_arrows:"):
         others = _retention_data.others(atlas, choice)
         strangers = None if others else _retention_data.strangers(atlas, choice)
         if others:

@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas, open_atlas
+from core.pipeline.judged import Strangers
+from core.pipeline.retained import point_of
 from core.settings import Settings
 from core.ui import _cached_atlas, _cached_retention, _retention_data, cached, tables
 from core.ui.controls import Choice
@@ -123,6 +125,26 @@ def test_other_models_are_drawn_and_compared_in_words() -> None:
     assert not app.exception
     assert "At 80 % kept," in said(app)
     assert "has the best accuracy" in said(app)
+
+
+def test_items_from_outside_are_mixed_in_by_the_link_and_set_aside_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    doubts = {name: np.full(20, 9.0) for name in ("total", "aleatoric", "epistemic", "novelty", "max_softmax")}
+    strangers = Strangers("Whales", tuple(f"whale-{at}" for at in range(20)), doubts)
+    monkeypatch.setattr(_cached_retention, "made", lambda *asked: strangers)
+    app = opened("3_Retention", mix="made", keep="0.9")
+    assert metric(app, "Kept") == "839 of 932"
+    assert "20 items of Whales are mixed in" in said(app)
+    assert said(app).count("From outside") == 12  # the first page of cards is theirs
+    app = opened("3_Retention", mix="whales")
+    assert "not a set of items from outside that is here" in said(app)
+    assert metric(app, "Kept") == "730 of 912"
+
+
+def test_one_threshold_cuts_on_every_page(shipped: Atlas) -> None:
+    for share in (0.3, 0.8):
+        point = point_of(_cached_retention.curves(shipped), "total", share)
+        assert _cached_retention.threshold(shipped, "total", share) == point.threshold
+    assert _cached_retention.threshold(shipped, "total", 1.0) is None
 
 
 def test_a_reason_follows_the_rules_of_verdicts(shipped: Atlas) -> None:
