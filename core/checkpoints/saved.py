@@ -18,7 +18,7 @@ from core.backbones._network import StagedNetwork
 from core.checkpoints._beginnings import plain_network, regrown, still_random
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
-from core.checkpoints.folders import find, mark_of, places, read_card  # noqa: F401
+from core.checkpoints.folders import find, mark_of, places
 from core.configs import from_json
 from core.errors import StoreError
 from core.fingerprint import torch_generator

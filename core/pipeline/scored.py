@@ -39,7 +39,7 @@ class Asking:
     """A model and how it is asked. ``samples`` None: as many draws as its method usually takes."""
 
     model: Model
-    mark: str  # of its folder, see core.checkpoints.saved.mark_of
+    mark: str  # of its folder, see core.checkpoints.folders.mark_of
     samples: int | None = None
     seed: int = 0
     learned: np.ndarray | None = None  # keys of the items that it was trained on, where its folder says
