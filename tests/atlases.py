@@ -43,7 +43,7 @@ def filled(settings: Settings, folder: Path) -> None:
         for number, word in enumerate(WORDS):
             extra = (("room", f"r{number % 2}"),)
             row = ItemRow(
-                f"{number}.png", shas[number], "image", receipt, b"thumb%d" % number, word, number, extra=extra
+                f"{number}.png", shas[number], "image", receipt, picture(number), word, number, extra=extra
             )
             writer.add([replace(row, group="pair") if number < 2 else row])
         for key, draws in (("few", 2), ("many", 9)):

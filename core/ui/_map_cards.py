@@ -84,7 +84,9 @@ def grid(atlas: Atlas, cards: Sequence[Card], key: str) -> None:
         st.caption("No item of this kind is here.")
         return
     pages = -(-len(cards) // _PER_PAGE)
-    page = min(int(st.session_state.get(f"{key}-page", 1)), pages)
+    if st.session_state.get(f"{key}-page", 1) > pages:  # of a longer list
+        st.session_state[f"{key}-page"] = 1
+    page = int(st.session_state.get(f"{key}-page", 1))
     shown = cards[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     thumbs = _cached_atlas.thumbs_of(atlas, tuple(atlas.ids[card.row] for card in shown))
     with st.container(horizontal=True, gap="small"):

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.jobs import cancel, list_jobs
 from core.pipeline.atlas import Atlas, open_atlas, read_item
 from core.settings import Settings
+from tests.atlases import filled
 from tests.browser.conftest import free_port, start_server
 from tests.browser.test_plot import PIXELS
 
@@ -106,6 +106,9 @@ def test_a_link_restores_colour_operating_point_and_measure(page: Page, place: s
     expect(page.get_by_text(f"{wrong} of {len(toys)} answers are wrong")).to_be_visible()
     expect(chart(page)).to_contain_text("wrong")
     expect(page.get_by_role("application", name=re.compile("coloured by right or wrong"))).to_be_visible()
+    page.get_by_text("How far to trust this map").click()
+    expect(page.get_by_text(re.compile("Trustworthiness 0.9"))).to_be_visible()
+    expect(page.get_by_text("of the neighbours stay neighbours (seeds 0 and 1)")).to_be_visible()
 
 
 def test_a_lasso_becomes_cards_lasts_and_is_exported(page: Page, place: str, toys: Atlas) -> None:
@@ -198,20 +201,21 @@ def test_an_own_file_lies_among_its_neighbours_and_the_other_kind_is_refused(
     expect(page.get_by_role("alert").filter(has_text="fake.wav")).to_be_visible()
 
 
-def test_another_map_is_drawn_as_a_job_and_offered(page: Page, place: str) -> None:
-    opened(page, place, "?model=esc10-ensemble")
-    page.get_by_text("How far to trust this map").click()
-    expect(page.get_by_text(re.compile("Trustworthiness 0.9"))).to_be_visible()
-    expect(page.get_by_text("of the neighbours stay neighbours (seeds 0 and 1)")).to_be_visible()
-    page.get_by_role("button", name="Draw another map").click()
-    expect(page.get_by_text("Draw the held-out items").first).to_be_visible()
+def test_a_collection_without_a_map_is_drawn_as_a_job_across_a_reload(
+    page: Page, place: str, settings: Settings
+) -> None:
+    filled(settings, settings.home / "pictures")
+    page.goto(f"{place}?model={TOYS}&data=five")
+    page.get_by_role("button", name="Draw the map").click()
+    expect(page.get_by_text("Draw five").first).to_be_visible()
     page.reload()  # the job goes on
-    expect(page.get_by_text(re.compile("Draw the held-out items: done"))).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile("Draw five: done"))).to_be_visible(timeout=120_000)
     page.reload()
-    settled(page)
-    page.get_by_role("button", name="Looks").click()
-    page.get_by_role("combobox", name="Drawn with").click()
-    expect(page.get_by_role("option")).to_have_count(3)
+    expect(page.locator(".penumbra-plot .gl-canvas").first).to_be_visible()
+    expect(page.get_by_text("Only 4 pictures are drawn")).to_be_visible()
+    page.get_by_text("The collection five: 1 file was refused").click()
+    page.get_by_text("How far to trust this map").click()
+    expect(page.get_by_text("they lie along their principal directions")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -228,11 +232,3 @@ def test_on_a_phone_the_page_stacks_and_fits(browser: Browser, place: str, schem
     assert second
     assert abs(first["y"] - second["y"]) < 2  # two beside each other
     context.close()
-
-
-def test_nothing_but_the_home_was_written(place: str, settings: Settings) -> None:
-    """The page of a clone leaves the clone as it was: maps drawn here lie in the home."""
-    drawn = [path.name for path in Path(settings.home).glob("maps/*/map-*")]
-    shipped = {path.name for path in settings.checkpoints.glob("maps/*/map-*")}
-    assert drawn
-    assert not set(drawn) & shipped

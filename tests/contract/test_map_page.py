@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import jobs as running_jobs
 from core.cli import main
 from core.errors import UserFacingError
 from core.maps.saved import of_collection, saved_maps
@@ -88,6 +89,28 @@ def test_a_folder_that_is_not_there_is_one_sentence(settings: Settings) -> None:
     assert next(button for button in app.button if button.label == "Index and draw").disabled
 
 
+def test_an_uploaded_zip_is_indexed_with_the_model_samples_and_seed_of_the_side_bar(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def refuse(_: Settings, words: list[str], **options: object) -> None:
+        asked.append(words)
+        raise UserFacingError("The list of jobs is held by another process; try again.")
+
+    monkeypatch.setattr(running_jobs, "submit", refuse)
+    app = opened(model=MODEL, samples="7", seed="3")
+    app.file_uploader(key="map-upload").set_value(("My Toys.zip", b"PK and the rest", "application/zip")).run()
+    next(button for button in app.button if button.label == "Index and draw").click().run()
+    assert not app.exception
+    (words,) = asked
+    source = Path(words[1])
+    assert (words[0], source.name, source.read_bytes()) == ("index", "My-Toys.zip", b"PK and the rest")
+    rest = ["--collection", "my-toys", "--model", MODEL, "--samples", "7", "--seed", "3", "--map"]
+    assert words[2:] == rest
+    assert "held by another process" in said(app)
+
+
 def test_items_whose_files_are_elsewhere_have_a_map_all_the_same(settings: Settings) -> None:
     app = opened(model="esc10-mc-dropout")
     assert "80 sounds of ESC" in said(app)
@@ -109,8 +132,9 @@ def test_the_same_upload_is_kept_once_and_alone(tmp_path: Path) -> None:
     first = uploads.kept(b"id,label\n", "../../a b.CSV", settings)
     assert first == uploads.kept(b"id,label\n", "c.csv", settings)
     assert first.is_relative_to(tmp_path / "uploads")
-    assert [path.name for path in first.parent.iterdir()] == ["data.csv"]
+    assert [path.name for path in first.parent.iterdir()] == ["a-b.csv"]
     assert uploads.kept(b"id,name\n", "c.csv", settings).parent != first.parent
+    assert uploads.kept(b"PK", "..\u202e/\x00.zip", settings).name == "data.zip"
     with pytest.raises(UserFacingError, match=r"\.zip"):
         uploads.kept(b"MZ", "run.exe", settings)
 
