@@ -18,10 +18,10 @@ from core.ui.inspect_overview import Outcome
 _PER_PAGE = 5
 _WAYS = ("Upload", "Record", "Camera", "Samples")  # as they stand in the URL
 _TRIALS = {  # samples that show what the page is for
-    "Dog": "a clear dog",
-    "Dog or rain": "a dog in the rain",
-    "A sound of no class": "a sound that it never learned",
-    "Boat or car": "a boat that turns into a car",
+    "Dog": "Hear a clear dog",
+    "Dog or rain": "Hear a dog in the rain",
+    "A sound of no class": "Hear a sound that no model here learned",
+    "Boat or car": "See a boat turn into a car",
 }
 
 
@@ -81,7 +81,7 @@ def _uploads() -> list[File]:
 def _go_to_samples(name: str | None = None) -> None:
     st.session_state["from"] = "Samples"
     if name is not None:
-        st.session_state["sample"] = name
+        st.session_state["sample"] = st.query_params["sample"] = name
 
 
 def _opened(file: File) -> list[File]:

@@ -210,6 +210,14 @@ def test_the_empty_page_offers_a_next_step_that_works() -> None:
     assert "5 s of sound at 44.1 kHz" in everything_said(app)
 
 
+def test_a_trial_opens_its_sample_and_can_be_linked_to() -> None:
+    app = opened("1_Inspect", model="soundbox-mc-dropout")
+    next(button for button in app.button if button.label == "Hear a dog in the rain").click().run()
+    assert not app.exception
+    assert "Rain or dog: the sound itself is ambiguous" in everything_said(app)
+    assert "Dog or rain" in app.query_params["sample"]
+
+
 def test_the_server_never_imports_torch() -> None:
     code = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
