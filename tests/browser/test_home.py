@@ -102,3 +102,13 @@ def test_no_page_scrolls_sideways_on_a_phone(browser: Browser, address: str, fil
     wide = page.evaluate("document.scrollingElement.scrollWidth")
     context.close()
     assert wide <= 390
+
+
+def test_the_keyboard_alone_goes_from_page_to_page(home: Page) -> None:
+    for title, key in (("Retention", "Tab"), ("Map", "Shift+Tab")):
+        for _ in range(12):
+            home.keyboard.press(key)
+            if home.evaluate("document.activeElement.innerText").strip().endswith(title):
+                break
+        home.keyboard.press("Enter")
+        expect(home.get_by_role("heading", name=title, level=1)).to_be_visible()

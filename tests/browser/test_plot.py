@@ -246,3 +246,21 @@ def test_a_finger_scrolls_until_it_has_picked_the_lasso(browser: Browser, place:
     stroke()
     assert len(held(page, "one")) == 40
     context.close()
+
+
+def test_the_keyboard_passes_through_a_chart_and_its_tools(page: Page, place: str) -> None:
+    opened(page, place)
+    drawing(page, 2).focus()
+    passed: list[str] = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        passed.append(
+            page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.innerText")
+        )
+        if passed[-1] == "Keep half":
+            break
+    assert passed[0] == "Zoom"
+    assert passed[-3:] == ["Download SVG", "share kept", "Keep half"]
+    drawing(page, 2).get_by_role("button", name="Pan").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.penumbra-plot .drawing')[2]._fullLayout.dragmode === 'pan'")

@@ -217,3 +217,17 @@ def test_several_gpus_are_listed_and_one_that_is_not_here_is_refused(monkeypatch
         "CPU, 2 threads (cpu)",
     ]
     assert "asks for device “cuda\\:2”" in opened(device="cuda:2").warning[0].value
+
+
+def test_waiting_jobs_are_woken_once_for_each_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import jobs as real
+    from core.ui import _cached_shell, running
+
+    woken: list[object] = []
+    monkeypatch.setattr(real, "wake", woken.append)
+    for _ in range(3):
+        running.wake()
+    assert len(woken) == 1
+    _cached_shell.wake.clear()  # type: ignore[attr-defined]
+    running.wake()
+    assert len(woken) == 2

@@ -157,11 +157,7 @@ class Chart {
   }
 
   reachable() {
-    for (const button of this.graph.querySelectorAll(".modebar-btn")) {
-      Object.assign(button, { tabIndex: 0, onkeydown: (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), button.click()) });
-      button.setAttribute("role", "button");
-      button.setAttribute("aria-label", button.dataset.title ?? "");
-    }
+    for (const button of this.graph.querySelectorAll(".modebar-btn")) button.setAttribute("aria-label", button.dataset.title ?? "");
   }
 
   async download(format) {
