@@ -163,12 +163,12 @@ def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
 def why_refused(safety: Safety, own: float | None, measure: str) -> str:
     """Empty where the query may be answered."""
     if safety.threshold is None:
-        return f"No query can be answered at a risk of {safety.risk:.0%}: {safety.reason}."
+        return f"No query can be answered at a risk of {100 * safety.risk:g} %: {safety.reason}."
     if own is None or not np.isfinite(own):
         return f"The {measure} doubt of this query is not known, so nothing can be promised of its answer."
     if own > safety.threshold:
         return (
-            f"The {measure} doubt of this query is {own:.3g}, and a risk of {safety.risk:.0%} allows at most "
+            f"The {measure} doubt of this query is {own:.3g}, and a risk of {100 * safety.risk:g} % allows at most "
             f"{safety.threshold:.3g}."
         )
     return ""

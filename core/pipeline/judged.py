@@ -42,6 +42,7 @@ class Strangers:
     title: str
     ids: tuple[str, ...]
     doubts: Mapping[str, np.ndarray]
+    source: str = ""  # key of a built-in set, from which they can be made again
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -104,7 +104,7 @@ def answer(atlas: Atlas, device: str, media: Media) -> tuple[np.ndarray, dict[st
 
 
 def made_title(kind: str) -> str:
-    return f"{cached.dataset(_BUILT_IN[kind]).title}'s items of no class"
+    return f"{cached.dataset(_BUILT_IN[kind]).title} outside its classes"
 
 
 @st.cache_resource(max_entries=16, show_spinner="Making items of no class and asking the model about them")
@@ -116,7 +116,12 @@ def made(model: str, mark: str, kind: str, draws: int, seed: int, device: str) -
     media = tuple(door.open_media(data.read(item), kind=data.kind) for item in some)
     request = Request(model, media=media, draws=draws, seed=seed, device=device, keep=False)
     answer = running.runner().ask(request)
-    return Strangers(made_title(kind), tuple(item.id for item in some), answer.doubts)
+    return Strangers(made_title(kind), tuple(item.id for item in some), answer.doubts, data.key)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def made_thumbnail(source: str, id_: str) -> bytes:
+    return door.open_view(cached.item_bytes(source, id_)).thumbnail
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

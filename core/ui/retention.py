@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.metrics.figure import Figure
 from core.pipeline.atlas import Atlas
-from core.pipeline.judged import slice_names
+from core.pipeline.judged import Strangers, slice_names
 from core.pipeline.retained import RISK, Point, Retained, findings, point_of, slices
 from core.ui import (
     _cached_atlas,
@@ -40,6 +40,7 @@ class Page:
     choice: Choice
     atlas: Atlas
     curves: Retained
+    strangers: Strangers | None
     models: Mapping[str, Retained]  # title -> its curves; the page's own first, alone where none is laid over
 
     @property
@@ -75,7 +76,7 @@ def opened(choice: Choice) -> Page | None:
         return None
     laid = {other.title: _cached_retention.curves(other.atlas, mapped) for other in others}
     own = _retention_data.title_of(atlas)
-    return Page(choice, atlas, curves, {own: curves, **laid})
+    return Page(choice, atlas, curves, strangers, {own: curves, **laid})
 
 
 @st.fragment

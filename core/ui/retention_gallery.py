@@ -10,7 +10,7 @@ import streamlit as st
 from core.pipeline.atlas import Atlas
 from core.pipeline.judged import Judged
 from core.pipeline.retained import Point
-from core.ui import _cached_atlas, item_cards, tables, words
+from core.ui import _cached_atlas, _cached_retention, item_cards, tables, words
 
 if TYPE_CHECKING:
     from core.ui.retention import Page
@@ -88,6 +88,9 @@ def _card(page: Page, row: int, measure: str, thumbnail: bytes | None) -> None:
     place = int(found.places[row])
     doubt = words.figure(float(found.doubts[measure][row]))
     if found.outside[row]:
+        if page.strangers is not None and page.strangers.source:
+            picture = _cached_retention.made_thumbnail(page.strangers.source, page.strangers.ids[place])
+            st.image(picture, width="stretch", alt="thumbnail of an item from outside")
         st.markdown(":blue[:material/public_off:] **From outside**")
         st.caption(f"No class of the model could be right. Doubt {doubt}.")
         return
