@@ -83,7 +83,7 @@ def bars(found: Inspected, dark: bool) -> Figure:
         _beside(figure, row, 100 * (one.high if several else one.p), words.chance(one.p), colours.ink)
     if rest:
         _beside(figure, len(top), 100 * min(share, 1.0), words.chance(share), colours.faint)
-    figure.update_layout(bargap=0.35, margin={"l": 8, "r": 12, "t": 8, "b": 44})
+    figure.update_layout(bargap=0.35, margin={"l": 8, "r": 12, "t": 30, "b": 44})
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", automargin=True)
     figure.update_yaxes(showgrid=False)
     figure.update_xaxes(title_text="probability in %", range=[0, 118], tickvals=[0, 25, 50, 75, 100])

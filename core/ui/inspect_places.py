@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,8 @@ from core.ui import _cached_inspect, _inspect_place_charts, _inspect_words, plot
 from core.ui._cached_inspect import Said
 from core.ui._inspect_case import Case
 from core.ui.cached import Sound
+
+_SIDE = 360  # pixels of the picture under a heat map
 
 
 def show(case: Case, told: Said) -> None:
@@ -52,10 +55,20 @@ def _rest(media: Media, start: float) -> Media:
     return replace(media, samples=media.samples[round(start * (media.rate or 1)) :])
 
 
+def _small(picture: bytes) -> bytes:
+    """Of a size with the chart, so that messages stay small."""
+    from PIL import Image
+
+    drawn, target = Image.open(io.BytesIO(picture)), io.BytesIO()
+    drawn.thumbnail((_SIDE, _SIDE))
+    drawn.save(target, "PNG")
+    return target.getvalue()
+
+
 def _across(case: Case, told: Said) -> None:
     with st.spinner("Covering one part after the other"):
         found = _cached_inspect.doubt_across(told, case.media(), min(DRAWS, told.asked.draws))
-    picture = "data:image/png;base64," + base64.b64encode(case.view.preview).decode()
+    picture = "data:image/png;base64," + base64.b64encode(_small(case.view.preview)).decode()
     heats = (
         ("leans", _inspect_place_charts.leaning(found), _inspect_words.leaning(found), "What the answer leans on"),
         ("brings", _inspect_place_charts.bringing(found), _inspect_words.bringing(found), "What brings the doubt in"),
