@@ -42,9 +42,7 @@ def filled(settings: Settings, folder: Path) -> None:
         writer.add_vectors(READ, shas[:4], vectors[:4])
         for number, word in enumerate(WORDS):
             extra = (("room", f"r{number % 2}"),)
-            row = ItemRow(
-                f"{number}.png", shas[number], "image", receipt, picture(number), word, number, extra=extra
-            )
+            row = ItemRow(f"{number}.png", shas[number], "image", receipt, picture(number), word, number, extra=extra)
             writer.add([replace(row, group="pair") if number < 2 else row])
         for key, draws in (("few", 2), ("many", 9)):
             rows = [

@@ -267,9 +267,11 @@ def opened() -> None:
     if now.state != "done":
         st.error(f"{words.plain(job.title)}: {jobs.told(now)}", icon=":material/block:")
         return
+    result = now.result if isinstance(now.result, dict) else {}
     for name in ("map-drawn", "map-which"):
         st.session_state.pop(name, None)
-    result = now.result if isinstance(now.result, dict) else {}
+        if "map" in result:  # the map that was just drawn is the one to see
+            st.session_state[name] = result["map"]
     if opens == chosen_data():
         st.toast(_told(result), icon=":material/check:", duration="long")
         return

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core import jobs as running_jobs
 from core.cli import main
 from core.errors import UserFacingError
+from core.jobs import Job, JobStatus
 from core.maps.saved import of_collection, saved_maps
 from core.pipeline import uploads
 from core.pipeline.atlas import open_atlas
@@ -117,6 +118,19 @@ def test_items_whose_files_are_elsewhere_have_a_map_all_the_same(settings: Setti
     next(button for button in app.button if button.label == "Play").click().run()
     assert not app.exception
     assert "not on this machine" in said(app)
+
+
+def test_a_map_that_was_just_drawn_is_shown(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(model="esc10-mc-dropout")
+    first, second = (one.key for one in open_atlas("heldout", "esc10-mc-dropout", settings).maps)
+    assert app.selectbox(key="map-which").value == first
+    monkeypatch.setattr(running_jobs, "status", lambda job: JobStatus("done", result={"map": second}))
+    job = Job("0", ("map",), "Draw the held-out items", 0.0, True, settings.jobs / "0")
+    app.session_state["map-job"] = (job, "heldout", "options")
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="map-which").value == second
+    assert [toast.value for toast in app.toast] == ["The map is drawn."]
 
 
 def test_colours_of_a_link_that_this_map_has_not_are_told(settings: Settings) -> None:
