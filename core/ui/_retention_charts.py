@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -104,7 +104,8 @@ def figure(lines: Sequence[plot.Curve], chosen: int, goal: Goal, dark: bool, hei
         lines, x_title="share of answers kept", y_title=f"{GOALS[goal]} of what is kept", dark=dark, height=height
     )
     count = len(lines)
-    for place, trace in enumerate(drawn.data[-count:]):
+    traces: list[Any] = list(drawn.data)
+    for place, trace in enumerate(traces[-count:]):
         trace.line.width = 3 if place < chosen else 1 if place == count - 1 else 1.5
     drawn.update_xaxes(range=[1.0, LOWEST], tickformat=".0%", dtick=0.2, tick0=0)
     known = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
