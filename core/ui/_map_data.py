@@ -19,12 +19,23 @@ from core.pipeline import uploads
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.map import SPREAD
 from core.store import open_collection
-from core.ui import _cached_atlas, cached, controls, jobs, models, tables, words
+from core.ui import _cached_atlas, address, cached, controls, jobs, models, tables, words
+from core.ui.address import Kept
 from core.ui.controls import Choice
 
 _WATCHED = "map-job"  # in the session: (job, the collection to open when it is done, the place that shows it)
 _REFUSED, _ENDED = "map-refused-job", "map-ended-job"  # in the session: why no job began; what one has done
 _NAME = re.compile(r"[^a-z0-9_-]+")
+KEY = 12  # letters of a map's key in the URL
+
+
+def _key(text: str) -> str:
+    if not re.fullmatch(rf"[0-9a-f]{{{KEY}}}", text):
+        raise ValueError(text)
+    return text
+
+
+WHICH = Kept("map", "", _key, "a map that is saved here")  # the one that is shown; empty: the default one
 
 
 def table(atlas: Atlas, rows: np.ndarray) -> None:
@@ -82,7 +93,7 @@ def missing(chosen: Choice, error: UserFacingError) -> None:
                 controls.switch_model(name)
         if known is not None and kind == known.kind:
             st.button("Index it with this model", on_click=_reindex, args=(chosen, "missing"), icon=":material/sync:")
-    _watch("missing")
+    watch("missing")
 
 
 def undrawn(chosen: Choice, atlas: Atlas) -> None:
@@ -90,32 +101,12 @@ def undrawn(chosen: Choice, atlas: Atlas) -> None:
         st.info("No features of these items were stored, so there is nothing to draw a map of.")
         return
     st.info("No map of these items is drawn yet.", icon=":material/map:")
-    st.button("Draw the map", on_click=_draw, args=(chosen, ["--min-dist", f"{SPREAD.min_dist:g}"], "undrawn"),
+    st.button("Draw the map", on_click=draw, args=(chosen, ["--min-dist", f"{SPREAD.min_dist:g}"], "undrawn"),
               type="primary", icon=":material/map:")  # fmt: skip
-    _watch("undrawn")
+    watch("undrawn")
 
 
-# ---- the map and its data ----
-
-
-def options(chosen: Choice, atlas: Atlas) -> None:
-    """Draw it anew with other options, or from another seed to compare."""
-    before = None if atlas.drawn is None else atlas.drawn.options
-    with st.form("map-options", border=False):
-        with st.container(horizontal=True, gap="medium"):
-            near = st.number_input("Neighbours", 2, 200, before.neighbours if before else 15, width=130,
-                                   help="More shows the large shapes, fewer the fine ones.")  # fmt: skip
-            dist = st.number_input("Least distance", 0.0, 0.99, before.min_dist if before else 0.1, 0.05, width=140,
-                                   help="How close points may lie.")  # fmt: skip
-            metric = st.selectbox("Metric", ["cosine", "euclidean"], width=150,
-                                  index=int(before is not None and before.metric == "euclidean"))  # fmt: skip
-            next_seed = 1 + max((one.options.seed for one in atlas.maps), default=-1)
-            seed = st.number_input("Seed", 0, 2**31 - 1, next_seed, width=120)
-        asked = st.form_submit_button("Draw another map", icon=":material/map:")
-    if asked:
-        extra = ["--neighbours", str(near), "--min-dist", f"{dist:g}", "--metric", str(metric), "--seed", str(seed)]
-        _draw(chosen, extra, "options")
-    _watch("options")
+# ---- the data of a map ----
 
 
 def state(chosen: Choice, atlas: Atlas) -> None:
@@ -136,7 +127,7 @@ def state(chosen: Choice, atlas: Atlas) -> None:
         st.markdown(said)
         st.button("Bring it up to date", on_click=_reindex, args=(chosen, "state"), icon=":material/sync:",
                   help="Only files that are new or changed are read again.")  # fmt: skip
-        _watch("state")
+        watch("state")
         if refused:
             rows = {"file": [id_ for id_, _ in atlas.problems], "why": [why for _, why in atlas.problems]}
             about = {"data": atlas.name, "fingerprint": atlas.fingerprint[:16]}
@@ -163,7 +154,7 @@ def fresh(chosen: Choice) -> None:
         )
         st.button("Index and draw", type="primary", disabled=not source, icon=":material/play_arrow:",
                   on_click=_start, args=(chosen, source, _name_of(collection), "fresh"))  # fmt: skip
-        _watch("fresh")
+        watch("fresh")
 
 
 def _uploaded(kind: Kind) -> tuple[str, str]:
@@ -222,7 +213,7 @@ def _reindex(chosen: Choice, where: str) -> None:
     _start(chosen, source, chosen.data, where, again=True)
 
 
-def _draw(chosen: Choice, extra: list[str], where: str) -> None:
+def draw(chosen: Choice, extra: list[str], where: str) -> None:
     what = ["--heldout", str(chosen.model)] if chosen.data == HELDOUT else [chosen.data]
     title = "the held-out items" if chosen.data == HELDOUT else chosen.data
     _submit(["map", *what, *extra], f"Draw {title}", chosen.data, where, again=True)
@@ -238,7 +229,7 @@ def _submit(words_: Sequence[str], title: str, opens: str, where: str, *, again:
     st.session_state[_WATCHED] = (job, opens, where)
 
 
-def _watch(where: str) -> None:
+def watch(where: str) -> None:
     """The job that this visitor started at this place of the page."""
     refused, sentence = st.session_state.get(_REFUSED, ("", ""))
     if refused == where:
@@ -268,10 +259,7 @@ def opened() -> None:
         st.error(f"{words.plain(job.title)}: {jobs.told(now)}", icon=":material/block:")
         return
     result = now.result if isinstance(now.result, dict) else {}
-    for name in ("map-drawn", "map-which"):
-        st.session_state.pop(name, None)
-        if "map" in result:  # the map that was just drawn is the one to see
-            st.session_state[name] = result["map"]
+    address.put(WHICH, str(result.get("map", ""))[:KEY])  # the map that was just drawn is the one to see
     if opens == chosen_data():
         st.toast(_told(result), icon=":material/check:", duration="long")
         return

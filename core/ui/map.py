@@ -58,7 +58,12 @@ def page(chosen: Choice) -> None:
         _map_data.missing(chosen, error)
         _map_data.fresh(chosen)
         return
+    known = address.said()
     atlas = _map_which.on_chosen(atlas)
+    address.get(_way(atlas))
+    if said := [sentence for sentence in address.said() if sentence not in known]:  # the side bar told its own
+        st.warning("  \n".join(said), icon=":material/info:")
+        address.settle()
     st.markdown(_map_words.about(atlas, _titled(chosen), _cached_atlas.codes(atlas)))
     if atlas.points is None:
         _map_data.undrawn(chosen, atlas)

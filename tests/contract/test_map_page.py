@@ -133,8 +133,20 @@ def test_a_map_that_was_just_drawn_is_shown(settings: Settings, monkeypatch: pyt
     assert [toast.value for toast in app.toast] == ["The map is drawn."]
 
 
+def test_the_chosen_map_stands_in_the_link(settings: Settings) -> None:
+    first, second = (one.key for one in open_atlas("heldout", "soundbox-knn", settings).maps)
+    app = opened(model="soundbox-knn")
+    app.selectbox(key="map-which").set_value(second).run()
+    assert app.query_params["map"] in (second[:12], [second[:12]])
+    assert app.selectbox(key="map-which").value == second
+    assert opened(model="soundbox-knn", map=second[:12]).selectbox(key="map-which").value == second
+    assert opened(model="soundbox-knn", map="0" * 12).selectbox(key="map-which").value == first
+    assert "not a map that is saved here" in said(opened(model="soundbox-knn", map="../../x"))
+
+
 def test_colours_of_a_link_that_this_map_has_not_are_told(settings: Settings) -> None:
     app = opened(model="toybox-deterministic", colour="epistemic")
+    assert "is not a way to colour this map" in said(app)
     assert "730 of 912 stay" in said(app)
 
 
