@@ -123,7 +123,7 @@ def meet(files: Sequence[File], chosen: Choice) -> None:
     """Load the model while people still look; where every file is of the other kind, switch to one that takes it."""
     if chosen.model is None:
         return
-    kinds = {kind for file in files if (kind := file.kind) is not None}
+    kinds: set[Kind] = {kind for file in files if (kind := file.kind) is not None}
     own = models.facts(chosen.model)
     if kinds and own.kind not in kinds:
         (kind,) = kinds
