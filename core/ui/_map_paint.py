@@ -58,7 +58,7 @@ def coloured(atlas: Atlas, rows: np.ndarray, by: str, dark: bool, named: Sequenc
         ticks = tuple((float(v), f"{v} %") for v in (0, 25, 50, 75, 100))
         # darker is more certain, as with doubt
         return Measure(
-            100 - values, "low confidence", tuple((100 - v, text) for v, text in ticks), 0.0, 100.0, values,
+            100 - values, "confidence in the answer", tuple((100 - v, text) for v, text in ticks), 0.0, 100.0, values,
             "%{customdata:.0f} % for the answer",
         )  # fmt: skip
     if by == "error":
@@ -103,7 +103,7 @@ def doubt(atlas: Atlas, rows: np.ndarray, measure: str) -> Measure:
     ticks = tuple((float(mark), f"{mark} %") for mark in _MARKS)
     says = "%{customdata:.3g}, more than %{marker.color:.0f} % of calibration items"
     return Measure(
-        places, f"{title}: more than … of calibration items have", ticks, 0.0, 100.0, np.nan_to_num(raw), says
+        places, f"{title} above … of calibration items", ticks, 0.0, 100.0, np.nan_to_num(raw), says
     )
 
 

@@ -163,7 +163,7 @@ def _measured(colour: Measure, dark: bool) -> dict[str, Any]:
         "title": {"text": colour.title, "side": "top", "font": {"size": 13}},
         "orientation": "h",
         "thickness": 8,
-        "len": 0.5,
+        "len": 0.75,
     }
     bar |= {"x": 0, "xanchor": "left", "xpad": 0, "y": -0.01, "yanchor": "top", "outlinewidth": 0, "tickangle": 0}
     if colour.ticks:
