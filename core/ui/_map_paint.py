@@ -102,9 +102,7 @@ def doubt(atlas: Atlas, rows: np.ndarray, measure: str) -> Measure:
     places = np.nan_to_num(atlas.percentiles[measure][rows], nan=100.0)
     ticks = tuple((float(mark), f"{mark} %") for mark in _MARKS)
     says = "%{customdata:.3g}, more than %{marker.color:.0f} % of calibration items"
-    return Measure(
-        places, f"{title} above … of calibration items", ticks, 0.0, 100.0, np.nan_to_num(raw), says
-    )
+    return Measure(places, f"{title} above … of calibration items", ticks, 0.0, 100.0, np.nan_to_num(raw), says)
 
 
 def _order(atlas: Atlas, by: str) -> tuple[str, ...]:
