@@ -22,7 +22,7 @@ def tiles(key: str) -> tuple[tuple[str, bytes], ...]:
         return tuple((sample.name, picture) for sample, picture in zip(chosen, pictures, strict=True))
 
 
-@st.cache_resource(max_entries=32, show_spinner="Rendering a toy")
+@st.cache_resource(max_entries=32, show_spinner="Rendering an example")
 def thumbnail(sample: Sample) -> bytes:
     return open_view(cached.item_bytes(sample.data, sample.item)).thumbnail
 

@@ -13,8 +13,8 @@ from core.ui.controls import Choice
 
 DOORS = ("Dog", "Boat")  # samples by name: listing them all would take a moment
 DOUBTFUL = (
-    "Cube or cup",
-    "A picture of no class",
+    "Dog or rain",
+    "A sound of no class",
 )  # ambiguous and unfamiliar: so say the models that came with the app
 _INSPECT = "pages/1_Inspect.py"
 _TILE = 150  # pixels
@@ -62,12 +62,12 @@ def doubts() -> tuple[DeltaGenerator, DeltaGenerator]:
     left, right = st.columns(2, gap="large")
     with left:
         first = _kind(
-            ":material/balance: **Ambiguous.** The thing itself is unclear: half of one toy, half of another. More "
-            "training would not help; a second look might. *Aleatoric*, in the books.",
+            ":material/balance: **Ambiguous.** The thing itself is unclear: half a dog, half rain. More "
+            "training would not help; a second recording might. *Aleatoric*, in the books.",
         )
     with right:
         second = _kind(
-            ":material/explore: **Unfamiliar.** The thing is clear, but the model has seen nothing like it, and its "
+            ":material/explore: **Unfamiliar.** The model has heard nothing like it, however clear it is, and its "
             "answer is a guess. More training data would help. *Epistemic*, in the books.",
         )
     return first, second
@@ -86,7 +86,7 @@ def examples(places: tuple[DeltaGenerator, DeltaGenerator]) -> None:
     for place, name in zip(places, DOUBTFUL, strict=True):
         with place:
             st.image(_cached_home.thumbnail(offered[name]), width=112, alt=f"thumbnail: {name}")
-            st.page_link(_INSPECT, label="Ask a model", query_params=_link(name, "image"))
+            st.page_link(_INSPECT, label="Ask a model", query_params=_link(name, "audio"))
 
 
 def results() -> None:

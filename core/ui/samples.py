@@ -12,7 +12,7 @@ from core.contracts import Dataset, Item
 from core.ui import cached
 
 SETS = ("soundbox", "toybox")
-_MIXTURES = 5  # on offer of each set
+_MIXTURES = 2  # on offer of each set
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,10 @@ SHOTS = (
     *three("home", "/", "text=A picture of no class", 1180),
     *three(
         "inspect",
-        f"{_SAMPLE}Dog",
+        f"{_SAMPLE}Dog+or+rain",
         ".main-svg",
         1240,
-        dark=f"{_SAMPLE}Cube+or+cup&model=toybox-mc-dropout",
+        dark=f"{_SAMPLE}Boat&model=toybox-mc-dropout",
         phone=f"{_SAMPLE}A+sound+of+no+class",
     ),
     *three("map", "/Map", _CHART, 1240, dark="/Map?model=toybox-laplace"),

@@ -42,7 +42,7 @@ def test_a_door_opens_inspect_on_something_real(home: Page, door: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "verdict"), [(0, "Cube or cup: the picture itself is ambiguous"), (1, "Unlike anything")]
+    ("place", "verdict"), [(0, "Rain or dog: the sound itself is ambiguous"), (1, "Unlike anything")]
 )
 def test_the_examples_of_doubt_are_what_the_page_says_they_are(home: Page, place: int, verdict: str) -> None:
     home.get_by_role("link", name="Ask a model").nth(place).click()
