@@ -17,7 +17,7 @@ DOUBTFUL = (
     "A sound of no class",
 )  # ambiguous and unfamiliar: so say the models that came with the app
 _INSPECT = "pages/1_Inspect.py"
-_TILE = 150  # pixels
+_TILE = 112  # pixels
 
 
 def hero() -> None:
