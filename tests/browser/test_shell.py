@@ -156,12 +156,12 @@ def test_a_job_is_watched_across_a_reload_and_a_new_server_then_cancelled_and_re
 def test_the_keyboard_alone_changes_samples_and_the_operating_point(page: Page, place: Place) -> None:
     opened(page, place.address)
     reached: list[str] = []
-    for _ in range(40):
+    for _ in range(60):  # some of them while the page is still being put together
         page.keyboard.press("Tab")
         name = page.evaluate(
             "(document.activeElement.getAttribute('aria-label') || document.activeElement.innerText).trim()"
         )
-        reached.append(name)
+        reached += [name] if reached[-1:] != [name] else []
         if name == "Samples":
             page.keyboard.press("ArrowUp")
             page.keyboard.press("Enter")
@@ -171,4 +171,6 @@ def test_the_keyboard_alone_changes_samples_and_the_operating_point(page: Page, 
     expect(page.get_by_text("chosen soundbox-mc-dropout 51 0 auto heldout")).to_be_visible()
     expect(page.get_by_text("point 0.6")).to_be_visible()
     wanted = ("About this model", "Samples", "Seed")
-    assert [word for name in reached for word in wanted if name == word or f"{word}\n" in name] == list(wanted)
+    lines = [[line for line in name.split("\n") if line] for name in reached]
+    few = [line for line in lines if len(line) <= 3]  # an icon, a label, an arrow: the whole page has more
+    assert list(dict.fromkeys(word for line in few for word in wanted if word in line)) == list(wanted), reached
