@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# Three test workers on two cores, for browser tests wait a lot; threads of their own would only be in the way.
+# Two test workers on two cores: threads of their own would only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .PHONY: help app test lint real fuzz kills boxes models figures screenshots lock clean
@@ -24,7 +24,7 @@ app: $(VENV)/.app-installed ## install, prepare the built-in data, open the app 
 test: $(VENV)/.dev-installed ## everything that CI runs: lint, types, tests, real browser
 	$(MAKE) --no-print-directory lint
 	.requirements/find-chromium > /dev/null
-	$(ONE_THREAD) $(RUN) -m pytest -n 3 --dist loadfile --durations=20
+	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadfile --durations=20
 
 lint: $(VENV)/.dev-installed ## ruff and type checks
 	echo "checking style and types"
