@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -21,7 +22,8 @@ _ORDERS = {
     "novel": "Most novel first",
     "wrong": "Sure and wrong",
 }
-PLAYED = "map-played"  # in the session: the item whose player is open
+PLAYED = "map-played"  # in the session: the item whose player is open, as name of the data, id, place of the player
+CHANGED = "map-changed"  # in the session: what another part of the page shows has changed, so that all is drawn anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +106,32 @@ def show(atlas: Atlas, card: Card, thumbnail: bytes | None, key: str) -> None:
         st.image(thumbnail, width="stretch", alt=f"thumbnail of {id_}")
     st.markdown(_map_words.item(atlas, row))
     st.caption((f"{card.note} · " if card.note else "") + _map_words.doubts(atlas, row))
-    if st.session_state.get(PLAYED) == (atlas.name, id_):
-        player(atlas, row, autoplay=True)
+    if st.session_state.get(PLAYED) == (atlas.name, id_, "card"):
+        player(atlas, row, autoplay=True, width=_WIDTH)
     else:
         label = "Play" if atlas.kind == "audio" else "Enlarge"
         icon = ":material/play_arrow:" if atlas.kind == "audio" else ":material/zoom_in:"
-        st.button(label, key=f"{key}-play", icon=icon, type="tertiary", on_click=play, args=(atlas.name, id_),
+        st.button(label, key=f"{key}-play", icon=icon, type="tertiary", on_click=play, args=(atlas.name, id_, "card"),
                   help=words.plain(id_))  # fmt: skip
 
 
-def play(name: str, id_: str) -> None:
-    st.session_state[PLAYED] = (name, id_)
+def play(name: str, id_: str, where: Literal["chart", "card"]) -> None:
+    """Open the one player of the page: beside the chart, or in the card of the item."""
+    before = st.session_state.get(PLAYED)
+    st.session_state[PLAYED] = (name, id_, where)
+    if before is not None and before[2] != where:
+        st.session_state[CHANGED] = True  # the other part closes its player
 
 
-def player(atlas: Atlas, row: int, *, autoplay: bool = False) -> None:
-    """What was analysed, to hear or to see whole."""
+def follow() -> None:
+    """Draw the whole page anew where a part of it changed what the others show."""
+    if st.session_state.pop(CHANGED, False):
+        st.rerun()
+
+
+def player(atlas: Atlas, row: int, *, autoplay: bool = False, width: Literal["stretch"] | int = "stretch") -> None:
+    """What was analysed, to hear or to see whole. Of two players that are the same in all, width included, Streamlit
+    plays only the first that the page ever had."""
     id_ = atlas.ids[row]
     try:
         view = cached.shown(_cached_atlas.item_of(atlas, id_))
@@ -126,6 +139,6 @@ def player(atlas: Atlas, row: int, *, autoplay: bool = False) -> None:
         st.caption(words.plain(str(error), 300))
         return
     if atlas.kind == "audio":
-        st.audio(view.preview, format="audio/flac", autoplay=autoplay, alt=f"{id_}, as it was analysed")
+        st.audio(view.preview, format="audio/flac", autoplay=autoplay, width=width, alt=f"{id_}, as it was analysed")
     else:
         st.image(view.preview, width="stretch", alt=f"{id_}, as it was analysed")

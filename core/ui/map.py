@@ -106,8 +106,7 @@ def _chart(view: View) -> None:
         picked = _scatter(view, by, looks, cut)
     with right:
         _beside(atlas, picked)
-    if st.session_state.pop("map-selected", False):
-        st.rerun()
+    _map_cards.follow()
 
 
 def _way(atlas: Atlas) -> Kept[str]:
@@ -222,7 +221,7 @@ def _scatter(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picke
 
 
 def _clicked(view: View, _trace: int, index: int) -> None:
-    _map_cards.play(view.atlas.name, view.atlas.ids[int(view.rows[index])])
+    _map_cards.play(view.atlas.name, view.atlas.ids[int(view.rows[index])], "chart")
 
 
 def _outlined(view: View, outlines: tuple[plot.Outline, ...]) -> None:
@@ -237,7 +236,7 @@ def _hold(atlas: Atlas, rows: np.ndarray | None) -> None:
         st.session_state.pop(_HELD, None)
     else:
         st.session_state[_HELD] = (atlas.name, tuple(atlas.ids[row] for row in rows.tolist()))
-    st.session_state["map-selected"] = True
+    st.session_state[_map_cards.CHANGED] = True
     st.session_state.pop("map-cards-page", None)
 
 
@@ -253,14 +252,14 @@ def _held(atlas: Atlas) -> np.ndarray | None:
 
 def _beside(atlas: Atlas, picked: plot.Picked) -> None:
     """What the pointer is on, and what was clicked: it goes on playing while the pointer moves."""
-    name, played = st.session_state.get(_map_cards.PLAYED, ("", ""))
-    row = atlas.place(played) if name == atlas.name else None
+    name, played, where = st.session_state.get(_map_cards.PLAYED, ("", "", ""))
+    row = atlas.place(played) if (name, where) == (atlas.name, "chart") else None
     if row is not None:
         st.markdown(_map_words.item(atlas, row))
         st.caption(_map_words.doubts(atlas, row))
         _map_cards.player(atlas, row, autoplay=picked.clicked == played)
-    under = atlas.place(picked.hovered) if picked.hovered is not None and picked.hovered != played else None
-    if under is not None:
+    under = None if picked.hovered is None else atlas.place(picked.hovered)
+    if under is not None and under != row:
         thumbnail = _cached_atlas.thumbs_of(atlas, (atlas.ids[under],)).get(atlas.ids[under])
         if thumbnail is not None:
             st.image(thumbnail, width=192, alt=f"thumbnail of {atlas.ids[under]}")
@@ -298,3 +297,4 @@ def _cards(atlas: Atlas, rows: np.ndarray) -> None:
         required=True, label_visibility="collapsed",
     )  # fmt: skip
     _map_cards.grid(atlas, _map_cards.ordered(atlas, rows, str(order)), "map-cards")
+    _map_cards.follow()

@@ -19,7 +19,7 @@ from core.maps.saved import of_collection, saved_maps
 from core.pipeline import uploads
 from core.pipeline.atlas import open_atlas
 from core.settings import PROJECT, Settings
-from core.ui import cached, running
+from core.ui import _map_cards, cached, running
 from tests.atlases import MODEL, filled, picture
 
 
@@ -131,6 +131,36 @@ def test_a_map_that_was_just_drawn_is_shown(settings: Settings, monkeypatch: pyt
     assert not app.exception
     assert app.selectbox(key="map-which").value == second
     assert [toast.value for toast in app.toast] == ["The map is drawn."]
+
+
+@pytest.mark.parametrize("where", ["chart", "card"])
+def test_an_item_in_a_card_and_on_the_chart_has_one_player(settings: Settings, where: str) -> None:
+    """Of two that are the same Streamlit would play only the first."""
+    atlas = open_atlas("heldout", "soundbox-ensemble", settings)
+    first = _map_cards.ordered(atlas, np.arange(len(atlas)), "classes")[0]
+    app = opened(model="soundbox-ensemble")
+    offered = [button for button in app.button if button.label == "Play"]
+    assert not app.get("audio")
+    app.session_state[_map_cards.PLAYED] = (atlas.name, atlas.ids[first.row], where)
+    app.run()
+    (player,) = app.get("audio")
+    assert player.proto.autoplay is (where == "card")  # beside the chart it began with the click
+    assert player.proto.alt.startswith(atlas.ids[first.row])
+    left = [button for button in app.button if button.label == "Play"]
+    assert len(offered) - len(left) == (where == "card")
+
+
+def test_a_card_that_is_asked_to_play_closes_the_player_beside_the_chart(settings: Settings) -> None:
+    atlas = open_atlas("heldout", "soundbox-ensemble", settings)
+    first, second = (atlas.ids[card.row] for card in _map_cards.ordered(atlas, np.arange(len(atlas)), "classes")[:2])
+    app = opened(model="soundbox-ensemble")
+    app.session_state[_map_cards.PLAYED] = (atlas.name, first, "chart")
+    app.run()
+    app.button(key=f"map-cards-{second}-play").click().run()
+    (player,) = app.get("audio")
+    assert player.proto.alt.startswith(second)
+    assert player.proto.autoplay
+    assert _map_cards.CHANGED not in app.session_state
 
 
 def test_the_chosen_map_stands_in_the_link(settings: Settings) -> None:
