@@ -21,6 +21,7 @@ import numpy as np
 from core.errors import UserFacingError
 from core.fingerprint import seed_of
 from core.metrics.retrieval import least_doubtful
+from core.metrics.selective import risk_in_words
 
 QUERY_PERCENTS = (100, 95, 90, 80, 70, 60, 50, 40, 30, 20, 10)
 DATABASE_PERCENTS = (100, 90, 75)
@@ -83,22 +84,6 @@ class Trial:
     right: np.ndarray  # (databases, queries) 1 or 0
     checked_doubt: np.ndarray  # of the half that checks
     checked_right: np.ndarray
-
-
-def calibrate(
-    features: Any,
-    labels: Any,
-    doubt: Any,
-    groups: Sequence[Any],
-    *,
-    risk: float,
-    confidence: float = 0.9,
-    seen: Any = None,
-    seed: int = 0,
-) -> Safety:
-    """The pair of thresholds that accepts most queries and keeps the risk; see ``tried`` for the arguments."""
-    _possible(risk, confidence)
-    return chosen(tried(features, labels, doubt, groups, seen=seen, seed=seed), risk=risk, confidence=confidence)
 
 
 def tried(features: Any, labels: Any, doubt: Any, groups: Sequence[Any], *, seen: Any = None, seed: int = 0) -> Trial:
@@ -210,5 +195,5 @@ def _why_not(right: np.ndarray, risk: float, level: float) -> str:
     if not len(right):
         return "no item that the model did not learn from has a neighbour from another recording"
     if upper_bound(0, len(right), level) > risk:
-        return f"{len(right)} calibration items are too few for a risk of {risk:g}, even without an error"
-    return f"even among the least doubtful queries too many find a wrong item for a risk of {risk:g}"
+        return f"{len(right)} calibration items are too few for a risk of {risk_in_words(risk)}, even without an error"
+    return f"even among the least doubtful queries too many find a wrong item for a risk of {risk_in_words(risk)}"

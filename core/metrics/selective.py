@@ -90,10 +90,15 @@ def coverage_at_risk(doubt: Any, errors: Any, risk: float) -> float:
     risks, ends = selective_risk(doubt, errors), _group_ends(doubt)
     allowed = ends[risks[ends - 1] <= risk + 1e-12]
     if not len(allowed):
-        raise Undefined(f"no threshold on the doubt has a risk of {risk:g} or less")
+        raise Undefined(f"no threshold on the doubt has a risk of {risk_in_words(risk)} or less")
     return float(allowed[-1] / len(risks))
 
 
 def _group_ends(doubt: Any) -> np.ndarray:
     """How many items are accepted once each distinct doubt is used up."""
     return np.cumsum(np.unique(float64(doubt), return_counts=True)[1])
+
+
+def risk_in_words(risk: float) -> str:
+    """One wording of a share of errors: 5 %."""
+    return f"{100 * risk:g} %"

@@ -1,6 +1,7 @@
 """Retrieval among the items of an Atlas: the nearest with their own doubt, what was held back and why, and refusals.
 
-A query is a vector with doubts of its own: a stored item brings both, a file gets them from the model.
+A query is a vector with doubts of its own: a stored item brings both, a file gets them from the model. The Retrieve
+page and the command walk the same way: open_atlas, shelf_of, a Query, ask.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import UserFacingError
+from core.contracts import Media
+from core.errors import StoreError, UserFacingError
 from core.metrics.figure import Figure
 from core.metrics.retrieval import Hits, SafeRetrieval, hits, r_auroc, recall_at_1, safe_retrieval
+from core.metrics.selective import risk_in_words
+from core.pipeline.inspect import Asks
 from core.retrieval import Safety, Trial, nearest, safe_rows, tried
+from core.runner import Request
 
 if TYPE_CHECKING:
     from core.pipeline.atlas import Atlas
@@ -35,22 +40,21 @@ class Shelf:
     labels: tuple[str | None, ...]
     groups: np.ndarray
     doubts: Mapping[str, np.ndarray]  # infinite where an item has none: never among the least doubtful
+    learned: np.ndarray | None = None  # (items,) bool: those that the model was trained on; None: not known
+    shas: np.ndarray | None = None  # (items,) of their bytes; None: not stored
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def place_of(self, row: int) -> int | None:
-        """Where an item of the atlas stands here."""
-        at = np.flatnonzero(self.rows == row)
-        return int(at[0]) if len(at) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     vector: np.ndarray
     doubts: Mapping[str, float]
-    place: int | None = None  # on the shelf, where it is a stored item
-    label: str | None = None
+    own: tuple[int, ...] = ()  # places on the shelf where this very item is
+    label: str | None = None  # its true one, where it is stored
+    predicted: str | None = None
+    confidence: float | None = None  # the probability of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Quality:
 
 
 def shelf_of(atlas: Atlas) -> Shelf:
-    if atlas.features is None or len(atlas.features) < _LEAST:
+    if atlas.features is None or not len(atlas.features):
         raise UserFacingError(
             f"{atlas.title} came without features of {atlas.model}, so nothing can be looked up in it. Choose other "
             "data or another model in the side bar, or index a collection on the Map page.",
@@ -112,36 +116,59 @@ def shelf_of(atlas: Atlas) -> Shelf:
         tuple(atlas.label_names[row] for row in rows.tolist()),
         np.asarray(atlas.groups)[rows],
         doubts,
+        None if atlas.learned is None else atlas.learned[rows],
+        None if atlas.shas is None else np.array(atlas.shas)[rows],
     )
 
 
 def stored(shelf: Shelf, place: int) -> Query:
     """A stored item as a query."""
     doubts = {name: float(values[place]) for name, values in shelf.doubts.items()}
-    return Query(shelf.features[place], doubts, place, shelf.labels[place])
+    own = (place,) if shelf.shas is None else _of_bytes(shelf, str(shelf.shas[place]))
+    return Query(shelf.features[place], doubts, own, shelf.labels[place])
 
 
-def twin_of(shelf: Shelf, vector: np.ndarray) -> int | None:
+def of_file(atlas: Atlas, shelf: Shelf, asks: Asks, media: Media, device: str = "auto") -> Query:
+    """A file as a query: its features, and what the model says of it when asked as the stored items were."""
+    request = Request(atlas.model, media=(media,), draws=atlas.draws, seed=atlas.seed, device=device, keep=False)
+    answer = asks.ask(request)
+    if answer.mark != atlas.mark:
+        raise StoreError(f"The model {atlas.model!r} was trained again meanwhile; index it again.", code="changed")
+    vector = atlas.alongside(answer.features[0])
+    if vector is None:
+        raise UserFacingError(
+            "The features that came with these items were cut down and cannot be compared with a fresh file. Ask with "
+            "a stored item, or index the data as a collection on the Map page.",
+            code="features",
+        )
+    doubts = {name: float(values[0]) for name, values in answer.doubts.items() if name in shelf.doubts}
+    own = _of_bytes(shelf, media.sha256) or twins(shelf, vector)
+    best = int(answer.mean[0].argmax())
+    label = shelf.labels[own[0]] if own else None
+    return Query(vector, doubts, own, label, answer.classes[best], float(answer.mean[0, best]))
+
+
+def twins(shelf: Shelf, vector: np.ndarray) -> tuple[int, ...]:
     """The stored item that a file is itself, told by its features, up to the precision in which they are stored."""
     if len(vector) != shelf.features.shape[1]:
-        return None
+        return ()
     found = nearest(vector, shelf.features, 1)
-    return int(found.places[0]) if len(found.places) and found.cosines[0] > _TWIN else None
+    return (int(found.places[0]),) if len(found.places) and found.cosines[0] > _TWIN else ()
+
+
+def _of_bytes(shelf: Shelf, sha256: str) -> tuple[int, ...]:
+    return () if shelf.shas is None else tuple(np.flatnonzero(shelf.shas == sha256).tolist())
 
 
 def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
     """The nearest items that may be found."""
-    if wish.measure not in shelf.doubts:
-        raise UserFacingError(
-            f"These items have no doubt called {wish.measure[:40]}; choose another measure.", code="no-measure"
-        )
+    doubt = _doubt(shelf, wish.measure)
     if len(query.vector) != shelf.features.shape[1]:
         raise UserFacingError(
             "This file and these items were described by different features and cannot be compared; ask with a stored "
             "item, or index a collection with this model.",
             code="features",
         )
-    doubt = shelf.doubts[wish.measure]
     own = _own(shelf, query, wish.same_recording)
     allowed = ~own if wish.most is None else ~own & (doubt <= wish.most)
     refused = ""
@@ -163,24 +190,29 @@ def ask(shelf: Shelf, query: Query, wish: Wish) -> Outcome:
 def why_refused(safety: Safety, own: float | None, measure: str) -> str:
     """Empty where the query may be answered."""
     if safety.threshold is None:
-        return f"No query can be answered at a risk of {100 * safety.risk:g} %: {safety.reason}."
+        return f"No query can be answered at a risk of {risk_in_words(safety.risk)}: {safety.reason}."
     if own is None or not np.isfinite(own):
         return f"The {measure} doubt of this query is not known, so nothing can be promised of its answer."
     if own > safety.threshold:
         return (
-            f"The {measure} doubt of this query is {own:.3g}, and a risk of {100 * safety.risk:g} % allows at most "
-            f"{safety.threshold:.3g}."
+            f"The {measure} doubt of this query is {own:.3g}, and a risk of {risk_in_words(safety.risk)} allows "
+            f"at most {safety.threshold:.3g}."
         )
     return ""
 
 
 def _own(shelf: Shelf, query: Query, same_recording: bool) -> np.ndarray:
     own = np.zeros(len(shelf), bool)
-    if query.place is not None:
-        own = np.arange(len(shelf)) == query.place
-        if not same_recording:
-            own |= shelf.groups == shelf.groups[query.place]
-    return own
+    own[list(query.own)] = True
+    return own if same_recording else own | np.isin(shelf.groups, shelf.groups[own])
+
+
+def _doubt(shelf: Shelf, measure: str) -> np.ndarray:
+    if measure not in shelf.doubts:
+        raise UserFacingError(
+            f"These items have no doubt called {measure[:40]}; known: {', '.join(shelf.doubts)}.", code="no-measure"
+        )
+    return shelf.doubts[measure]
 
 
 def _safe(shelf: Shelf, doubt: np.ndarray, safety: Safety) -> np.ndarray:
@@ -203,15 +235,16 @@ def _labelled(shelf: Shelf) -> tuple[np.ndarray, np.ndarray]:
     return there, np.array([numbers[shelf.labels[at]] for at in there.tolist()], np.int64)
 
 
-def trial_of(shelf: Shelf, measure: str, *, learned: np.ndarray | None = None, seed: int = 0) -> Trial:
-    """What the thresholds of safe retrieval are chosen from. ``learned``: items that the model was trained on."""
+def trial_of(shelf: Shelf, measure: str, *, seed: int = 0) -> Trial:
+    """What the thresholds of safe retrieval are chosen from; items that the model was trained on are no queries."""
+    doubt = _doubt(shelf, measure)
     there, codes = _labelled(shelf)
     if len(there) < _LEAST:
         raise UserFacingError(
             "Safe retrieval is calibrated on labels, and fewer than four of these items have one.", code="no-labels"
         )
-    doubt = shelf.doubts[measure][there]
-    no_query = ~np.isfinite(doubt) if learned is None else ~np.isfinite(doubt) | learned[there]
+    doubt = doubt[there]
+    no_query = ~np.isfinite(doubt) if shelf.learned is None else ~np.isfinite(doubt) | shelf.learned[there]
     groups = [str(group) for group in shelf.groups[there].tolist()]
     return tried(shelf.features[there], codes, doubt, groups, seen=no_query, seed=seed)
 

@@ -8,7 +8,7 @@ import streamlit as st
 from core.contracts import Media
 from core.media import door
 from core.pipeline.atlas import Atlas
-from core.pipeline.found import Quality, Shelf, quality_of, shelf_of, trial_of
+from core.pipeline.found import Quality, Query, Shelf, of_file, quality_of, shelf_of, trial_of
 from core.pipeline.judged import Judged, Strangers, judged, strangers_of
 from core.pipeline.retained import Retained, kept_mask, retained
 from core.retrieval import Trial
@@ -77,27 +77,22 @@ def quality(atlas: Atlas, measure: str, same_recording: bool) -> Quality:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Choosing thresholds on one half of the items")
-def _trial(key: tuple[str, ...], measure: str, _shelf: Shelf, _atlas: Atlas) -> Trial:
-    learned = None if _atlas.learned is None else _atlas.learned[_shelf.rows]
-    return trial_of(_shelf, measure, learned=learned)
+def _trial(key: tuple[str, ...], measure: str, _shelf: Shelf) -> Trial:
+    return trial_of(_shelf, measure)
 
 
 def trial(atlas: Atlas, measure: str) -> Trial:
-    return _trial(_key(atlas), measure, shelf_for(atlas), atlas)
+    return _trial(_key(atlas), measure, shelf_for(atlas))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Asking the model about this file")
-def _answer(
-    key: tuple[str, ...], sha256: str, device: str, _atlas: Atlas, _media: Media
-) -> tuple[np.ndarray, dict[str, float]]:
-    request = Request(_atlas.model, media=(_media,), draws=_atlas.draws, seed=_atlas.seed, device=device, keep=False)
-    said = running.runner().ask(request)
-    return said.features[0], {name: float(values[0]) for name, values in said.doubts.items()}
+def _query(key: tuple[str, ...], sha256: str, device: str, _atlas: Atlas, _media: Media) -> Query:
+    return of_file(_atlas, shelf_for(_atlas), running.runner(), _media, device)
 
 
-def answer(atlas: Atlas, device: str, media: Media) -> tuple[np.ndarray, dict[str, float]]:
-    """Features and doubts of one file, asked as the stored items were. Raises UserFacingError."""
-    return _answer(_key(atlas), media.sha256, device, atlas, media)
+def query(atlas: Atlas, device: str, media: Media) -> Query:
+    """A file as a query, asked as the stored items were. Raises UserFacingError."""
+    return _query(_key(atlas), media.sha256, device, atlas, media)
 
 
 # ---- items from outside the model's classes ----

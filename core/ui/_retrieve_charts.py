@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.metrics.selective import risk_in_words
 from core.pipeline.found import Outcome, Quality, Query
 from core.retrieval import Safety
 from core.ui import _retention_charts, palette, plot, words
@@ -109,7 +110,7 @@ def promise(safety: Safety, noun: str) -> str:
     text = (
         f"Queries whose {noun} is at most {words.figure(safety.threshold)} are answered from {pool}: "
         f"{words.percent(safety.kept)} of them, and with {words.percent(safety.confidence)} confidence at most "
-        f"{words.percent(safety.risk)} of these find a wrong nearest item."
+        f"{risk_in_words(safety.risk)} of these find a wrong nearest item."
     )
     if safety.checked_wrong is None or safety.checked_kept is None:
         return f"{text} The half that checks had no query to answer."

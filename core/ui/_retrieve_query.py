@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.media import door
 from core.pipeline.atlas import Atlas
-from core.pipeline.found import Query, Shelf, stored, twin_of
+from core.pipeline.found import Query, Shelf, stored
 from core.ui import _cached_atlas, _cached_retention, address, cached, controls, item_cards, models, samples, words
 from core.ui.address import Kept
 from core.ui.controls import Choice
@@ -48,7 +48,7 @@ def choose(atlas: Atlas, shelf: Shelf, choice: Choice) -> Asked | None:
     raw, title = _brought(str(way), atlas)
     if raw is None:
         return None
-    return _fresh(raw, title, atlas, shelf, choice)
+    return _fresh(raw, title, atlas, choice)
 
 
 def _stored(atlas: Atlas, shelf: Shelf) -> Asked:
@@ -94,7 +94,7 @@ def _brought(way: str, atlas: Atlas) -> tuple[bytes | None, str]:
     return given.getvalue(), words.plain(given.name)
 
 
-def _fresh(raw: bytes, title: str, atlas: Atlas, shelf: Shelf, choice: Choice) -> Asked | None:
+def _fresh(raw: bytes, title: str, atlas: Atlas, choice: Choice) -> Asked | None:
     """A file, decoded here and answered by the model, with as many draws as the items had."""
     try:
         view = cached.shown(raw)
@@ -104,22 +104,12 @@ def _fresh(raw: bytes, title: str, atlas: Atlas, shelf: Shelf, choice: Choice) -
             if other is None:
                 raise UserFacingError(f"This file is {_TYPES[media.kind]}, and these items are not.")
             controls.switch_model(other.name, f"The file is {_TYPES[media.kind]}.")
-        vector, doubts = _cached_retention.answer(atlas, choice.device, media)
+        query = _cached_retention.query(atlas, choice.device, media)
     except UserFacingError as error:
         st.error(words.plain(str(error), 400), icon=":material/block:")
         return None
-    comparable = atlas.alongside(vector)
-    if comparable is None:
-        st.error(
-            "The features that came with these items were cut down and cannot be compared with a fresh file. Ask with "
-            "a stored item, or index the data as a collection on the Map page.",
-            icon=":material/block:",
-        )
-        return None
-    twin = twin_of(shelf, comparable)
-    if twin is not None:
+    if query.own:
         source = item_cards.SOURCES[atlas.kind]
         st.caption(f"This file is one of the stored items, so it and its {source} are not among the results.")
     preview = view.preview if atlas.kind == "audio" else None
-    query = Query(comparable, doubts, twin, None if twin is None else shelf.labels[twin])
     return Asked(query, title, None, view.thumbnail, preview)

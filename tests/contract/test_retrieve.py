@@ -12,10 +12,12 @@ import pytest
 from core.checkpoints.folders import find, mark_of
 from core.cli import main
 from core.contracts import Dataset, Media
-from core.errors import StoreError, UserFacingError
+from core.errors import UserFacingError
 from core.media import door
-from core.pipeline.retrieve import Limits, Retrieved, catalogue_of, retrieve, safe_of
+from core.pipeline.atlas import Atlas, open_atlas
+from core.pipeline.found import Outcome, Query, Wish, ask, of_file, shelf_of, trial_of
 from core.pipeline.scored import Asking, index_with
+from core.retrieval import Safety, chosen
 from core.runner import Here
 from core.settings import Settings
 from core.store import About, open_collection
@@ -49,91 +51,96 @@ def stored(settings: Settings, at: int) -> tuple[bytes, Media]:
     return raw, door.open_media(raw, kind="image")
 
 
-def asked(settings: Settings, media: Media, limits: Limits) -> Retrieved:
-    collection = open_collection(settings.collections, "digits")
-    return retrieve(catalogue_of(collection, settings), Here(settings), media, limits)
+@pytest.fixture(scope="module")
+def atlas(settings: Settings) -> Atlas:
+    return open_atlas("digits", open_collection(settings.collections, "digits").models()[0].name, settings)
 
 
-def test_a_stored_picture_finds_others_and_neither_itself_nor_its_recording(settings: Settings) -> None:
+@pytest.fixture(scope="module")
+def queries(settings: Settings, atlas: Atlas) -> list[Query]:
+    """The first pictures as files."""
+    here, shelf = Here(settings), shelf_of(atlas)
+    return [of_file(atlas, shelf, here, stored(settings, at)[1]) for at in range(8)]
+
+
+def safety_of(atlas: Atlas, risk: float) -> Safety:
+    return chosen(trial_of(shelf_of(atlas), "total"), risk=risk)
+
+
+def ids_of(atlas: Atlas, outcome: Outcome) -> list[str]:
+    return [atlas.ids[one.row] for one in outcome.results]
+
+
+def test_a_stored_picture_finds_others_and_neither_itself_nor_its_recording(
+    settings: Settings, atlas: Atlas, queries: list[Query]
+) -> None:
     digits = digits_of(settings)
-    _, media = stored(settings, 4)
-    found = asked(settings, media, Limits(k=1000))
-    assert found.excluded == 2
-    ids = {one.id for one in found.results}
+    found = ask(shelf_of(atlas), queries[4], Wish(k=1000))
+    assert found.own == 2
+    ids = set(ids_of(atlas, found))
     assert ids == {item.id for item in digits.items} - {digits.items[4].id, digits.items[5].id}
     cosines = [one.cosine for one in found.results]
     assert cosines == sorted(cosines, reverse=True)
     labels = {item.id: digits.classes[item.label or 0] for item in digits.items}
-    assert all(one.label == labels[one.id] for one in found.results)
-    own = asked(settings, media, Limits(k=1000, same_recording=True))
-    assert {one.id for one in own.results} - ids == {digits.items[5].id}
+    assert all(one.label == labels[atlas.ids[one.row]] for one in found.results)
+    own = ask(shelf_of(atlas), queries[4], Wish(k=1000, same_recording=True))
+    assert set(ids_of(atlas, own)) - ids == {digits.items[5].id}
 
 
-def test_the_query_is_as_doubtful_as_when_it_was_indexed(settings: Settings) -> None:
-    _, media = stored(settings, 7)
-    found = asked(settings, media, Limits())
-    row = next(
-        one
-        for one in open_collection(settings.collections, "digits").uncertainties(found.model.key)
-        if one.id == digits_of(settings).items[7].id
-    )
-    assert found.query.total == pytest.approx(row.total, rel=1e-4)
-    assert found.query.label == row.label
+def test_the_query_is_as_doubtful_as_when_it_was_indexed(
+    settings: Settings, atlas: Atlas, queries: list[Query]
+) -> None:
+    row = atlas.ids.index(digits_of(settings).items[7].id)
+    assert queries[7].doubts["total"] == pytest.approx(atlas.doubts["total"][row], rel=1e-4)
+    assert queries[7].predicted == atlas.classes[atlas.predicted[row]]
+    assert queries[7].confidence == pytest.approx(atlas.confidence[row], rel=1e-4)
 
 
-def test_doubtful_items_are_left_out(settings: Settings) -> None:
-    _, media = stored(settings, 0)
-    every = asked(settings, media, Limits(k=1000))
-    totals = [one.doubts.total for one in every.results if one.doubts is not None]
+def test_a_model_that_was_trained_again_is_not_asked(settings: Settings, atlas: Atlas) -> None:
+    """Its features have nothing to do with those that are stored."""
+    with pytest.raises(UserFacingError, match="trained again"):
+        of_file(replace(atlas, mark="another"), shelf_of(atlas), Here(settings), stored(settings, 0)[1])
+
+
+def test_doubtful_items_are_left_out(atlas: Atlas, queries: list[Query]) -> None:
+    every = ask(shelf_of(atlas), queries[0], Wish(k=1000))
+    totals = [one.doubt for one in every.results if one.doubt is not None]
     most = float(np.median(totals))
-    found = asked(settings, media, Limits(k=1000, most=most))
-    expected = [one.id for one in every.results if one.doubts is not None and one.doubts.total <= most]
-    assert [one.id for one in found.results] == expected
-    assert found.too_doubtful == len(totals) - len(expected)
+    found = ask(shelf_of(atlas), queries[0], Wish(k=1000, most=most))
+    expected = [atlas.ids[one.row] for one in every.results if one.doubt is not None and one.doubt <= most]
+    assert ids_of(atlas, found) == expected
+    assert found.held_back == len(totals) - len(expected)
 
 
-def test_an_unsafe_query_is_refused_with_the_least_doubtful_near_it(settings: Settings) -> None:
-    _, media = stored(settings, 1)
-    found = asked(settings, media, Limits(k=5, risk=1e-6))
+def test_an_unsafe_query_is_refused_with_the_least_doubtful_near_it(atlas: Atlas, queries: list[Query]) -> None:
+    found = ask(shelf_of(atlas), queries[1], Wish(k=5, safety=safety_of(atlas, 1e-6)))
     assert found.results == ()
-    assert "risk" in found.refused
-    doubts = [one.doubts.total for one in found.alternatives if one.doubts is not None]
+    assert "risk of 0.0001 %" in found.refused
+    doubts = [one.doubt for one in found.alternatives if one.doubt is not None]
     assert len(doubts) == 5
     assert doubts == sorted(doubts)
 
 
-def test_a_safe_query_is_answered_from_the_safe_database(settings: Settings) -> None:
-    found = [asked(settings, stored(settings, at)[1], Limits(k=3, risk=0.9)) for at in range(4)]
-    answered = [one for one in found if not one.refused]
+def test_a_safe_query_is_answered_from_the_safe_database(atlas: Atlas, queries: list[Query]) -> None:
+    safety = safety_of(atlas, 0.9)
+    assert safety.threshold is not None
+    asked = [(query, ask(shelf_of(atlas), query, Wish(k=3, safety=safety))) for query in queries]
+    answered = [(query, found) for query, found in asked if not found.refused]
     assert answered
-    for one in answered:
-        assert one.safety is not None
-        assert one.safety.threshold is not None
-        assert one.query.total <= one.safety.threshold
-        assert len(one.results) == 3
+    for query, found in answered:
+        assert query.doubts["total"] <= safety.threshold
+        assert len(found.results) == 3
 
 
-def test_a_catalogue_and_its_thresholds_serve_many_queries(settings: Settings) -> None:
-    """What was worked out once gives what working it out anew gives."""
-    catalogue, here = catalogue_of(open_collection(settings.collections, "digits"), settings), Here(settings)
-    limits = Limits(k=3, risk=0.9)
-    safe = safe_of(catalogue, limits)
-    assert safe.rows.any()
-    for at in range(3):
-        media = stored(settings, at)[1]
-        found, anew = retrieve(catalogue, here, media, limits, safe=safe), asked(settings, media, limits)
-        assert (found.results, found.safety, found.refused) == (anew.results, anew.safety, anew.refused)
-
-
-def test_what_cannot_be_asked_is_refused_in_a_sentence(settings: Settings, tmp_path: Path) -> None:
-    _, media = stored(settings, 0)
-    for limits in (Limits(measure="mood"), Limits(measure="score"), Limits(risk=2.0), Limits(k=0)):
+def test_what_cannot_be_asked_is_refused_in_a_sentence(atlas: Atlas, queries: list[Query]) -> None:
+    shelf = shelf_of(atlas)
+    for wish in (Wish(measure="mood"), Wish(measure="score"), Wish(k=0)):
         with pytest.raises(UserFacingError):
-            asked(settings, media, limits)
-    with open_collection(tmp_path, "bare", create=About("image"), write=True):
-        pass
-    with pytest.raises(StoreError, match="--model"):
-        catalogue_of(open_collection(tmp_path, "bare"), settings)
+            ask(shelf, queries[0], wish)
+    with pytest.raises(UserFacingError, match="between 0 and 1"):
+        safety_of(atlas, 2.0)
+    with pytest.raises(UserFacingError, match="no doubt called mood"):
+        trial_of(shelf, "mood")
 
 
 def test_the_command_prints_one_document(
@@ -146,6 +153,17 @@ def test_the_command_prints_one_document(
     told = json.loads(capsys.readouterr().out)
     assert len(told["results"] or told["alternatives"]) == 2
     assert told["excluded"] == 2
+    query = told["query"]
+    assert query["total"] > 0
+    assert 0 < query["confidence"] <= 1
+    for one in told["results"] or told["alternatives"]:
+        assert set(one) == {"id", "label", "cosine", *query}
     assert main(["retrieve", "digits", str(file), "-k", "2"]) == 0
     assert "left out" in capsys.readouterr().out
+    assert main(["retrieve", "digits", str(file), "--measure", "mood"]) == 2
+    assert main(["retrieve", "digits", str(file), "--risk", "2"]) == 2
+    with open_collection(settings.collections, "bare", create=About("image"), write=True):
+        pass
+    assert main(["retrieve", "bare", str(file)]) == 2
+    assert "--model" in capsys.readouterr().err
     assert main(["retrieve", "digits", str(tmp_path / "absent.png")]) == 2

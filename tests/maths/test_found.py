@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 
 from core.errors import UserFacingError
 from core.fingerprint import numpy_generator
-from core.pipeline.found import Query, Shelf, Wish, ask, quality_of, shelf_of, stored, trial_of, twin_of
-from core.retrieval import calibrate, chosen, safe_rows
+from core.pipeline.found import Query, Shelf, Wish, ask, quality_of, shelf_of, stored, trial_of, twins
+from core.retrieval import chosen, safe_rows, tried
 
 
 def shelf(items: int = 240, spread: float = 0.5, most: float = 0.8) -> Shelf:
@@ -29,6 +30,8 @@ def shelf(items: int = 240, spread: float = 0.5, most: float = 0.8) -> Shelf:
         feature_rows=rows,
         label_names=tuple("abc"[label] if at % 10 else None for at, label in enumerate(labels)),
         groups=np.arange(items) // 6,
+        learned=None,
+        shas=None,
         doubts={"total": np.where(np.arange(items) == 8, np.nan, doubt), "score": np.full(items, np.nan)},
     )
     return shelf_of(atlas)
@@ -48,6 +51,18 @@ def test_a_stored_item_finds_others_and_never_its_recording() -> None:
     assert outcome.results[0].row == 2 * outcome.results[0].place
     wider = ask(one, stored(one, 7), Wish(k=119, same_recording=True))
     assert {result.place for result in wider.results} == set(range(120)) - {7}
+
+
+def test_one_file_under_two_names_finds_neither_nor_their_recordings() -> None:
+    shas = np.array([f"{at:064x}" for at in range(120)])
+    shas[50] = shas[7]
+    one = replace(shelf(), shas=shas)
+    outcome = ask(one, stored(one, 7), Wish(k=120))
+    left = {result.place for result in outcome.results}
+    assert left == {at for at in range(120) if one.groups[at] not in (one.groups[7], one.groups[50])}
+    assert outcome.own == 6
+    wider = ask(one, stored(one, 7), Wish(k=120, same_recording=True))
+    assert {result.place for result in wider.results} == set(range(120)) - {7, 50}
 
 
 def test_keeping_the_surest_holds_the_others_back_and_counts_them() -> None:
@@ -97,11 +112,11 @@ def test_thresholds_are_those_of_the_labelled_items() -> None:
     assert unknown.sum() == 1  # has no doubt: never a query
     labels = np.array(["abc".index(one.labels[at] or "") for at in there])
     groups = [str(one.groups[at]) for at in there]
-    expected = calibrate(one.features[there], labels, one.doubts["total"][there], groups, risk=0.6, seen=unknown)
+    expected = chosen(tried(one.features[there], labels, one.doubts["total"][there], groups, seen=unknown), risk=0.6)
     assert chosen(trial_of(one, "total"), risk=0.6) == expected
     learned = np.zeros(120, bool)
     learned[: len(learned) // 2] = True
-    found = chosen(trial_of(one, "total", learned=learned), risk=0.6)
+    found = chosen(trial_of(replace(one, learned=learned), "total"), risk=0.6)
     assert found.n_calibration < expected.n_calibration
 
 
@@ -126,9 +141,9 @@ def test_the_quality_is_that_of_a_loop_over_labelled_items() -> None:
 
 def test_a_file_that_is_stored_is_told_by_its_features() -> None:
     one = shelf()
-    assert twin_of(one, one.features[11] * 2) == 11
-    assert twin_of(one, one.features[11] + 0.05) is None
-    assert twin_of(one, np.ones(3)) is None
+    assert twins(one, one.features[11] * 2) == (11,)
+    assert twins(one, one.features[11] + 0.05) == ()
+    assert twins(one, np.ones(3)) == ()
 
 
 def test_items_without_features_are_refused_with_what_to_do() -> None:

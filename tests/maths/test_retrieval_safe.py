@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from core.errors import UserFacingError
-from core.retrieval import Safety, calibrate, nearest, safe_rows, upper_bound
+from core.retrieval import Safety, chosen, nearest, safe_rows, tried, upper_bound
 
 
 def world(seed: int, items: int = 400, dim: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
@@ -22,6 +22,10 @@ def world(seed: int, items: int = 400, dim: int = 6) -> tuple[np.ndarray, np.nda
     features[:, 0] += side
     features[:, 1] += 1 - side
     return features, labels, doubt, list(range(items))
+
+
+def calibrated(*parts: Any, risk: float, seen: np.ndarray | None = None) -> Safety:
+    return chosen(tried(*parts, seen=seen), risk=risk, confidence=0.9)
 
 
 def test_the_nearest_are_those_of_a_plain_sort() -> None:
@@ -50,7 +54,7 @@ def test_the_stated_risk_holds_as_often_as_stated() -> None:
     answered, broken = 0, 0
     for seed in range(30):
         features, labels, doubt, groups = world(seed, 600)
-        found = calibrate(features, labels, doubt, groups, risk=0.25, confidence=0.9)
+        found = calibrated(features, labels, doubt, groups, risk=0.25)
         if found.threshold is not None:
             assert found.bound is not None
             assert found.bound <= 0.25
@@ -61,25 +65,25 @@ def test_the_stated_risk_holds_as_often_as_stated() -> None:
 
 
 def test_a_smaller_risk_keeps_fewer_queries() -> None:
-    kept = [calibrate(*world(1, 1200), risk=risk).kept for risk in (0.1, 0.2, 0.4)]
+    kept = [calibrated(*world(1, 1200), risk=risk).kept for risk in (0.1, 0.2, 0.4)]
     assert kept[0] < kept[1] < kept[2]
 
 
 @pytest.mark.parametrize("risk", [0.0, 1.0, float("nan")])
 def test_an_impossible_risk_is_refused(risk: float) -> None:
     with pytest.raises(UserFacingError):
-        calibrate(*world(0), risk=risk)
+        calibrated(*world(0), risk=risk)
 
 
 def test_where_no_threshold_keeps_the_risk_it_is_said_why() -> None:
     features, _, doubt, groups = world(0)
     noise = np.random.default_rng(5).integers(0, 2, len(doubt))
-    hopeless = calibrate(features, noise, doubt, groups, risk=0.05)
+    hopeless = calibrated(features, noise, doubt, groups, risk=0.05)
     assert (hopeless.threshold, hopeless.kept, hopeless.checked_wrong) == (None, 0.0, None)
     assert "too many" in hopeless.reason
-    few = calibrate(features[:10], noise[:10], doubt[:10], groups[:10], risk=0.05)
+    few = calibrated(features[:10], noise[:10], doubt[:10], groups[:10], risk=0.05)
     assert few.threshold is None
-    assert "too few" in few.reason
+    assert "too few for a risk of 5 %" in few.reason
 
 
 def test_no_query_finds_its_own_recording() -> None:
@@ -89,18 +93,18 @@ def test_no_query_finds_its_own_recording() -> None:
     features = np.concatenate([base, base + 1e-4])
     labels = np.concatenate([np.arange(60), np.arange(60)])
     doubt = generator.uniform(size=120)
-    apart = calibrate(features, labels, doubt, list(range(120)), risk=0.3)
+    apart = calibrated(features, labels, doubt, list(range(120)), risk=0.3)
     assert (apart.kept, apart.wrong) == (1.0, 0.0)
-    assert calibrate(features, labels, doubt, [*range(60), *range(60)], risk=0.3).threshold is None
+    assert calibrated(features, labels, doubt, [*range(60), *range(60)], risk=0.3).threshold is None
 
 
 def test_what_the_model_learned_from_is_no_query() -> None:
     """Half of the items lie, with little doubt; they were learned from."""
     features, labels, doubt, groups = world(3, 800)
     seen = np.arange(800) < 400
-    found = calibrate(features, labels, doubt, groups, risk=0.2, seen=seen)
+    found = calibrated(features, labels, doubt, groups, risk=0.2, seen=seen)
     assert found.n_calibration + found.n_checked == 400
-    none = calibrate(features, labels, doubt, groups, risk=0.2, seen=np.ones(800, bool))
+    none = calibrated(features, labels, doubt, groups, risk=0.2, seen=np.ones(800, bool))
     assert none.threshold is None
     assert "learn" in none.reason
 
@@ -113,6 +117,6 @@ def test_the_safe_database_keeps_the_least_doubtful_of_every_class() -> None:
 def test_a_query_keeps_its_half_when_others_come() -> None:
     def counted(items: int) -> Safety:
         parts: Any = (part[:items] for part in world(2, 400))
-        return calibrate(*parts, risk=0.4)
+        return calibrated(*parts, risk=0.4)
 
     assert 0 < counted(300).n_calibration <= counted(400).n_calibration
