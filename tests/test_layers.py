@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("contracts", "errors"),
-    ("fingerprint", "registry", "settings", "device", "configs"),
+    ("fingerprint", "registry", "settings", "device", "configs", "pipes"),
     ("media", "metrics", "layers"),
     ("posthoc",),
     ("data", "backbones"),

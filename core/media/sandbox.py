@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import select
 import signal
 import struct
 import subprocess
@@ -21,9 +20,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from core import errors
+from core import errors, pipes
 from core.errors import MediaError, UserFacingError
 
 _HEAD = struct.Struct("<IQ")  # bytes of the JSON header, bytes of the blocks together
@@ -188,8 +187,23 @@ def _stop(child: _Child | None) -> None:
 def _exchange(
     child: _Child, operation: str, params: Mapping[str, Any], blocks: Sequence[bytes], limits: Limits
 ) -> Answer:
+    """A child that stops reading or answering is a hanging child."""
+    try:
+        return _asked(child, operation, params, blocks, limits)
+    except pipes.Silent:
+        raise _late() from None
+    except pipes.Gone:
+        if child.process.wait() == -signal.SIGXCPU:  # the kernel's clock was faster than ours
+            raise _late() from None
+        raise _Crash from None
+
+
+def _asked(child: _Child, operation: str, params: Mapping[str, Any], blocks: Sequence[bytes], limits: Limits) -> Answer:
+    assert child.process.stdin is not None
+    assert child.process.stdout is not None
+    to, back = child.process.stdin.fileno(), child.process.stdout.fileno()
     if not child.greeted:  # the time for loading libraries is not the file's
-        _read(child, 1, time.monotonic() + _START_SECONDS)
+        pipes.read(back, 1, time.monotonic() + _START_SECONDS)
         child.greeted = True
     deadline = time.monotonic() + limits.seconds
     request = {
@@ -200,12 +214,13 @@ def _exchange(
         "memory": limits.memory,
     }
     header = json.dumps(request).encode()
-    _write(child, [_HEAD.pack(len(header), sum(len(b) for b in blocks)), header, *blocks], deadline)
-    size, total = _HEAD.unpack(_read(child, _HEAD.size, deadline))
+    for piece in (_HEAD.pack(len(header), sum(len(b) for b in blocks)), header, *blocks):
+        pipes.write(to, piece, deadline)
+    size, total = _HEAD.unpack(pipes.read(back, _HEAD.size, deadline))
     if size > _MAX_HEADER or total > limits.answer:
         raise MediaError("The file unpacked to more than the limit of this app; send a shorter one.", code="bad-answer")
     try:
-        answer = json.loads(_read(child, size, deadline))
+        answer = json.loads(pipes.read(back, size, deadline))
         sizes = [int(length) for length in answer["sizes"]]
     except (ValueError, KeyError, TypeError):
         raise _Crash from None
@@ -214,52 +229,7 @@ def _exchange(
     if "error" in answer:
         kind = getattr(errors, str(answer["error"]), MediaError)
         raise kind(str(answer["message"]), code=str(answer["code"]))
-    return Answer(answer["header"], tuple(_read(child, length, deadline) for length in sizes))
-
-
-def _write(child: _Child, pieces: Sequence[bytes], deadline: float) -> None:
-    """Feed the child, watching the clock: a child that stops reading is a hanging child."""
-    assert child.process.stdin is not None
-    handle = child.process.stdin.fileno()
-    for piece in pieces:
-        view = memoryview(piece)
-        while view:
-            _wait(handle, select.POLLOUT, deadline)
-            try:
-                view = view[os.write(handle, view[: 1 << 20]) :]
-            except BlockingIOError:
-                continue
-            except BrokenPipeError:
-                _ended(child)
-
-
-def _read(child: _Child, size: int, deadline: float) -> bytes:
-    assert child.process.stdout is not None
-    handle = child.process.stdout.fileno()
-    parts = []
-    while size:
-        _wait(handle, select.POLLIN, deadline)
-        part = os.read(handle, min(size, 1 << 20))
-        if not part:
-            _ended(child)
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _wait(handle: int, event: int, deadline: float) -> None:
-    """poll, not select: a server may hold more than 1,024 files."""
-    poll = select.poll()
-    poll.register(handle, event)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise _late()
-
-
-def _ended(child: _Child) -> NoReturn:
-    child.process.wait()
-    if child.process.returncode == -signal.SIGXCPU:  # the kernel's clock was faster than ours
-        raise _late()
-    raise _Crash
+    return Answer(answer["header"], tuple(pipes.read(back, length, deadline) for length in sizes))
 
 
 def _late() -> MediaError:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from core import settings as settings_
 from core.device import settle_process
+from core.pipes import Gone
 from core.runner._contract import Limits
-from core.runner._wire import Gone, Message, Shared, receive, send
+from core.runner._wire import Message, Shared, receive, send
 
 if TYPE_CHECKING:
     from core.runner._computing import Computing

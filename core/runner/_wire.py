@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import select
 import struct
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from core import pipes
 
 _HEAD = struct.Struct("<I")
 _MAX = 256 << 20  # bytes of one message
@@ -19,14 +19,6 @@ _ALIGN = 64
 
 Message = dict[str, Any]
 Specs = list[dict[str, Any]]
-
-
-class Gone(Exception):
-    """The other side has ended."""
-
-
-class Silent(Exception):
-    """The other side gave no sign of life for too long."""
 
 
 class Shared:
@@ -79,44 +71,13 @@ def _array(block: mmap.mmap, spec: dict[str, Any]) -> np.ndarray:
 
 
 def send(handle: int, message: Message, deadline: float | None = None) -> None:
-    """With a deadline the pipe is one that does not block: who stopped reading is silent too."""
     body = json.dumps(message).encode()
-    view = memoryview(_HEAD.pack(len(body)) + body)
-    while view:
-        if deadline is not None:
-            _wait(handle, select.POLLOUT, deadline)
-        try:
-            view = view[os.write(handle, view[: 1 << 20]) :]
-        except BlockingIOError:
-            continue
-        except BrokenPipeError:
-            raise Gone from None
+    pipes.write(handle, _HEAD.pack(len(body)) + body, deadline)
 
 
 def receive(handle: int, deadline: float | None = None) -> Message:
-    """The next message. Raises Gone at the end of the pipe, Silent past the deadline."""
-    size = int(_HEAD.unpack(_read(handle, _HEAD.size, deadline))[0])
+    """The next message."""
+    size = int(_HEAD.unpack(pipes.read(handle, _HEAD.size, deadline))[0])
     if size > _MAX:
-        raise Gone
-    return json.loads(_read(handle, size, deadline))
-
-
-def _read(handle: int, size: int, deadline: float | None) -> bytes:
-    parts = []
-    while size:
-        if deadline is not None:
-            _wait(handle, select.POLLIN, deadline)
-        part = os.read(handle, min(size, 1 << 20))
-        if not part:
-            raise Gone
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _wait(handle: int, event: int, deadline: float) -> None:
-    """poll, not select: a server may hold more than 1,024 files."""
-    poll = select.poll()
-    poll.register(handle, event)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise Silent
+        raise pipes.Gone
+    return json.loads(pipes.read(handle, size, deadline))

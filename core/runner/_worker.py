@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.device import Device
+from core.pipes import Gone, Silent
 from core.runner._contract import Launch, Limits
-from core.runner._wire import Gone, Message, Shared, Silent, receive, send
+from core.runner._wire import Message, Shared, receive, send
 from core.settings import PROJECT, Settings
 
 _LEAVE = 2.0  # seconds to end by itself

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.pipes import Gone, Silent
 from core.runner import Request
 from core.runner._rates import Pass, Rates
-from core.runner._wire import Gone, Shared, Silent, receive, send
+from core.runner._wire import Shared, receive, send
 
 
 @pytest.mark.parametrize("wrong", [{}, {"inputs": np.zeros((0, 3))}, {"inputs": np.zeros((2, 3)), "sha256s": ("ab",)}])
