@@ -1,0 +1,105 @@
+"""What models say of items from elsewhere: one network for many heads, kept, and not asked twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.checkpoints.answering import answers
+from core.checkpoints.saved import load_model
+from core.cli import main
+from core.data import open_dataset
+from core.errors import UserFacingError
+from core.fingerprint import key_of, sha256_of
+from core.media import door
+from core.pipeline import ask as asking
+from core.pipeline.ask import ask
+from core.pipeline.elsewhere import domain_of, known, offered, spread
+from core.settings import Settings
+from core.training.examples import Examples, InMemory
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NAMES = ("toybox-deterministic", "toybox-knn", "toybox-mc-dropout")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("home"), checkpoints=ROOT / "checkpoints", offline=True)
+
+
+def test_shared_features_give_what_each_model_says_alone(settings: Settings) -> None:
+    found = {one.model: one for one in ask(NAMES, domain_of("digits:test"), settings, most=6)}
+    data = open_dataset("digits", settings)
+    items = spread([item for item in data.items if item.split == "test"], 6)
+    raws = [data.read(item) for item in items]
+    for name in NAMES:
+        model, told = load_model(name, settings), found[name]
+        inputs = torch.stack([model.network.prepare(door.open_media(raw, kind="image")).tensor for raw in raws])
+        keys = torch.tensor([key_of(sha256_of(raw)) for raw in raws])
+        said = answers(model, Examples(InMemory(inputs), torch.zeros(6), keys), draws=told.draws, seed=told.seed)
+        assert told.ids == tuple(item.id for item in items)
+        for measure, values in told.doubts.items():
+            np.testing.assert_allclose(values, said.doubts[measure], rtol=1e-4, atol=1e-5)
+        assert told.seconds is not None
+        assert told.outside("toybox").all()
+    assert "epistemic" not in found[NAMES[0]].doubts
+    assert "score" in found[NAMES[1]].doubts
+
+
+def test_what_is_stored_is_not_asked_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ask(NAMES[:1], domain_of("toybox:held-out"), settings, most=4)[0]
+    assert (first.labels == -1).all()
+    monkeypatch.setattr(asking, "_answer", lambda *told: pytest.fail("asked twice"))
+    again = ask(NAMES[:1], domain_of("toybox:held-out"), settings, most=4)[0]
+    assert again.ids == first.ids
+    assert "toybox:held-out" in known(first.model, first.mark, settings, first.draws, first.seed)
+
+
+def test_a_turned_knob_has_lines_places_and_labels(settings: Settings) -> None:
+    found = ask(NAMES[:1], domain_of("spoiling"), settings, most=12)[0]
+    assert len(found) == 12
+    assert len(np.unique(found.lines)) == 2
+    assert sorted(set(found.knob.tolist())) == [0.0, 0.15, 0.3, 0.45, 0.6, 0.8]
+    assert (found.labels >= 0).all()
+    assert set(found.errors.tolist()) <= {0.0, 1.0}
+    mixed = ask(NAMES[:1], domain_of("mixing"), settings, most=12)[0]
+    assert (mixed.labels == -1).all()  # what is mixed has no one class
+    assert not mixed.outside("toybox").any()
+
+
+def test_items_that_a_model_learned_from_are_marked(settings: Settings) -> None:
+    found = ask(NAMES[:1], domain_of("toybox:train"), settings, most=5)[0]
+    assert found.learned.all()
+    assert not found.outside("toybox").any()
+
+
+def test_sounds_are_refused_by_models_for_pictures(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserFacingError, match="is of the kind audio"):
+        ask(NAMES[:1], domain_of("soundbox:ships"), settings, most=2)
+    with pytest.raises(UserFacingError, match="Knobs with a known truth"):
+        ask(["toybox-knn", "soundbox-knn"], domain_of("mixing"), settings, most=12)
+    monkeypatch.setenv("PENUMBRA_HOME", str(settings.home))
+    assert main(["ask", "--model", "toybox-knn", "--about", "digits:ood", "--most", "3"]) == 2
+    assert "has no items of" in capsys.readouterr().err
+    assert main(["ask", "--model", "toybox-knn", "--about", "digits:test", "--most", "3", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["asked"][0]
+    assert (told["model"], told["learned"], told["draws"]) == ("toybox-knn", 0, 1)
+
+
+def test_what_is_offered_needs_no_download() -> None:
+    assert [one.key for one in offered("audio", "soundbox")][:4] == [
+        "soundbox:held-out",
+        "soundbox:ships",
+        "mixing",
+        "spoiling",
+    ]
+    assert "mixing" not in [one.key for one in offered("audio", "esc10")]
+    assert all(one.kind in (None, "image") for one in offered("image", "cifar10"))
+    assert domain_of("fsdd:test").split == "test"
+    assert domain_of("fsdd").split is None
