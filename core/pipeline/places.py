@@ -22,8 +22,20 @@ MOST = 48  # windows of a sound
 PARTS = 7  # of a picture, to either side
 _PIECES = 5  # windows are this part of a sound that a network hears whole
 _SHORTEST = 0.25  # seconds
+_ENDLESS = 5.0  # seconds of a sound without an end, for a network that takes sounds whole
 _SIDE = 512  # pixels of a picture's shorter side beyond which its parts are asked in less detail
 _TOGETHER = 32 << 20  # bytes of parts that are asked at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a sound that a model is asked about, in samples."""
+
+    size: int
+    asked: int  # how long the model gets to hear it, repeated where that is longer
+
+    def filled(self, piece: np.ndarray) -> np.ndarray:
+        return piece if len(piece) == self.asked else np.resize(piece, self.asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,22 +80,29 @@ def along(
     """
     if media.rate is None:
         raise UserFacingError("A picture has no time to go along; ask for doubt across it.", code="kind")
-    rate, length = media.rate, len(media.samples) / media.rate
-    heard = length if hears is None else hears
-    whole = length >= 2 * heard
-    seconds = heard if whole else max(_SHORTEST, min(length, heard) / _PIECES)
-    size = min(len(media.samples), max(1, round(seconds * rate)))
-    hop = max(1, size // 2, -(-(len(media.samples) - size) // max(1, most - 1)))
-    starts = window_starts(len(media.samples), size, hop)
-    windows = []
-    for start in starts:
-        piece = media.samples[start : start + size]
-        piece = piece if whole else np.resize(piece, max(size, round(heard * rate)))
-        windows.append(replace(media, samples=piece))
+    rate, frames = media.rate, len(media.samples)
+    window = window_of(frames, rate, hears)
+    size = window.size
+    hop = max(1, size // 2, -(-(frames - size) // max(1, most - 1)))
+    starts = window_starts(frames, size, hop)
+    windows = [replace(media, samples=window.filled(media.samples[start : start + size])) for start in starts]
     told = _asked(asks, Request(model, media=tuple(windows), draws=draws, seed=seed, device=device, keep=False))
-    how = f"windows of {size / rate:.2g} s" + ("" if whole else f", each repeated to {heard:.3g} s")
+    how = f"windows of {size / rate:.2g} s"
+    how += f", each repeated to {window.asked / rate:.3g} s" if window.asked > size else ""
     probs = np.concatenate([answer.mean for answer in told])
     return Along(np.array(starts) / rate, size / rate, _doubts(told), probs, how)
+
+
+def window_of(frames: int | None, rate: int, hears: float | None) -> Window:
+    """That of a sound of so many samples; None: of one without an end, which a model hears at its own length."""
+    length = None if frames is None else frames / rate
+    heard = hears if hears is not None else length if length is not None else _ENDLESS
+    if length is None or length >= 2 * heard:
+        size = max(1, round(heard * rate))
+        return Window(size, size)
+    assert frames is not None
+    size = min(frames, max(1, round(max(_SHORTEST, min(length, heard) / _PIECES) * rate)))
+    return Window(size, max(size, round(heard * rate)))
 
 
 def across(
