@@ -87,18 +87,18 @@ class FlipoutLayer(nn.Module):
         mean = self.apply_weights(x, self.weight, self.bias)
         turned = x * self._signs(x, context, "signs in")
         parts = [
-            self.apply_weights(turned[rows], *self._deviation(context, segment, "group"))
+            self.apply_weights(_part(turned, rows), *self._deviation(context, segment, "group"))
             for segment, rows in _spread(context.segments, len(x), context.rows)
         ]
         deviation = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return mean + self._signs(deviation, context, "signs out") * deviation
+        return torch.addcmul(mean, self._signs(deviation, context, "signs out"), deviation)
 
     def _sampled(self, x: Tensor, context: _noise.NoiseContext) -> Tensor:
         parts = []
         for segment, rows in _spread(context.draw_segments, len(x), context.rows):
             weight, bias = self._deviation(context, segment, "draw")
             shifted = None if self.bias is None or bias is None else self.bias + bias
-            parts.append(self.apply_weights(x[rows], self.weight + weight, shifted))
+            parts.append(self.apply_weights(_part(x, rows), self.weight + weight, shifted))
         return torch.cat(parts)
 
     def _local(self, x: Tensor, context: _noise.NoiseContext) -> Tensor:
@@ -183,6 +183,8 @@ class _FlipoutConv(FlipoutLayer):
     def apply_weights(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.pads_same:
             x = F.pad(x, same_padding(tuple(x.shape[2:]), self.kernel_size, self.stride, self.dilation))
+        if self.weight.dim() == 4 and self.weight.stride(1) == 1 < self.weight[0, 0].numel():
+            weight = weight.to(memory_format=torch.channels_last)  # said anew: with one channel it is forgotten
         return self._conv_forward(x, weight, bias)
 
 
@@ -228,3 +230,8 @@ def _spread(segments: tuple[_noise.Segment, ...], rows: int, known: int) -> list
     """The rows of each segment in an activation that may hold several rows an item (see rows_like)."""
     times = max(1, rows // max(1, known))
     return [(segment, slice(segment.rows.start * times, segment.rows.stop * times)) for segment in segments]
+
+
+def _part(x: Tensor, rows: slice) -> Tensor:
+    """Some rows. All of them are no slice: the gradient of one is a copy, in a layout that slows all that follows."""
+    return x if rows == slice(0, len(x)) else x[rows]

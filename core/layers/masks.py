@@ -37,7 +37,7 @@ class MaskedDropout(nn.Module):
         shape = self.mask_shape(x)
         streams = _noise.rows_like(context.by_item(self.layer_id, "mask"), len(x))
         keep = _noise.bernoulli(streams, math.prod(shape), 1.0 - self.p)
-        return x * _scaled(keep.reshape(len(x), *shape), self.p, x.dtype)
+        return x * _scaled(_laid_out_as(x, keep.reshape(len(x), *shape)), self.p, x.dtype)
 
     def mask_shape(self, x: Tensor) -> tuple[int, ...]:
         """The shape of one row's mask, without the batch axis."""
@@ -76,4 +76,11 @@ class MemberMask(nn.Module):
 
 
 def _scaled(keep: Tensor, p: float, dtype: torch.dtype) -> Tensor:
-    return keep.to(dtype) * (0.0 if p == 1.0 else 1.0 / (1.0 - p))
+    return keep.to(dtype).mul_(0.0 if p == 1.0 else 1.0 / (1.0 - p))
+
+
+def _laid_out_as(x: Tensor, mask: Tensor) -> Tensor:
+    """The same mask in the memory order of x, where it has its shape: a product of two orders is slow."""
+    if mask.shape == x.shape and x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return mask.contiguous(memory_format=torch.channels_last)
+    return mask
