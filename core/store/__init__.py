@@ -1,6 +1,6 @@
 """What is kept: collections of items and vectors (LanceDB) and artifacts of weights (safetensors)."""
 
-from core.store.catalogue import delete, names, open_collection
+from core.store.catalogue import delete, names, open_collection, trace
 from core.store.collection import Collection
 from core.store.rows import (
     About,
@@ -34,4 +34,5 @@ __all__ = [
     "delete",
     "names",
     "open_collection",
+    "trace",
 ]

@@ -14,7 +14,7 @@ from core.store._faults import CommitStep, no_step, sync, told
 from core.store._head import Head, connected, create_head, read_head, table_names
 from core.store._lease import Lease
 from core.store._migrations import check_layout, migrate
-from core.store._schema import LAYOUT, SHAPES, arrow_schema
+from core.store._schema import HEAD, LAYOUT, SHAPES, arrow_schema
 from core.store.collection import Collection
 from core.store.rows import About
 from core.store.writer import Writer
@@ -97,6 +97,16 @@ def names(root: Path | str) -> tuple[str, ...]:
         listed = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     wanted = sorted(name for name in listed if _NAME.fullmatch(name))
     return tuple(name for name in wanted if read_head(connected(_Place.of(root, name).uri)) is not None)
+
+
+def trace(root: Path | str, name: str) -> str | None:
+    """Changes with every commit, for one look at a folder; None where only opening the collection tells."""
+    folder = _Place.of(root, name).folder
+    try:
+        found = None if folder is None else (folder / f"{HEAD}.lance" / "_versions").stat()
+    except OSError:
+        return None
+    return None if found is None else f"{found.st_ino} {found.st_mtime_ns}"
 
 
 def delete(root: Path | str, name: str) -> None:

@@ -43,11 +43,23 @@ def _stamp(data: str, model: str, settings: Settings) -> _Stamp:
     if data == HELDOUT:
         folders = [*settings.home.glob("maps/of-*/map-*"), *settings.checkpoints.glob("maps/of-*/map-*")]
         return (*mark, *sorted(path.name for path in folders))
-    from core.store import open_collection
+    from core.store import trace
 
     maps = settings.collections.glob(f"{data}/maps/map-*")
-    version = open_collection(settings.collections, data).version
-    return (*mark, str(version), *sorted(path.name for path in maps))
+    seen = trace(settings.collections, data)
+    version = _read_version(data, settings) if seen is None else _version(str(settings.home), data, seen, settings)
+    return (*mark, version, *sorted(path.name for path in maps))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _version(home: str, data: str, trace: str, _settings: Settings) -> str:
+    return _read_version(data, _settings)
+
+
+def _read_version(data: str, settings: Settings) -> str:
+    from core.store import open_collection
+
+    return str(open_collection(settings.collections, data).version)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -23,6 +23,7 @@ from core.pipeline import _atlas_source
 from core.pipeline.atlas import atlases, open_atlas, read_item, thumbnail, thumbnails
 from core.settings import PROJECT, Settings
 from core.store import Backbone, open_collection
+from core.ui import _cached_atlas
 from core.verdict import UNFAMILIAR
 from tests.atlases import MODEL, READ, WORDS, filled, picture
 
@@ -30,6 +31,12 @@ from tests.atlases import MODEL, READ, WORDS, filled, picture
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", decoders=1, offline=True)
+
+
+def drawn() -> SavedMap:
+    points = np.arange(6, dtype=np.float32).reshape(3, 2)
+    ids = ("2.png", "0.png", "gone.png")
+    return SavedMap("k" * 64, ids, points, MapOptions(), READ, "umap", Trust(0.9, 0.5, 5, 3), 0.1, "2026")
 
 
 def test_held_out_items_are_those_of_the_stored_part(settings: Settings) -> None:
@@ -118,13 +125,10 @@ def test_items_that_a_model_learned_from_are_marked(settings: Settings, tmp_path
 
 def test_a_map_of_other_vectors_is_not_taken(settings: Settings, tmp_path: Path) -> None:
     filled(settings, tmp_path / "source")
-    points = np.arange(6, dtype=np.float32).reshape(3, 2)
-    ids = ("2.png", "0.png", "gone.png")
-    drawn = SavedMap("k" * 64, ids, points, MapOptions(), READ, "umap", Trust(0.9, 0.5, 5, 3), 0.1, "2026")
     folder = of_collection("five", settings)
-    save_map(folder, replace(drawn, key="o" * 64, backbone=Backbone("other", "1", 4)))
+    save_map(folder, replace(drawn(), key="o" * 64, backbone=Backbone("other", "1", 4)))
     assert open_atlas("five", MODEL, settings).points is None
-    save_map(folder, drawn)
+    save_map(folder, drawn())
     atlas = open_atlas("five", MODEL, settings)
     assert atlas.points is not None
     assert atlas.points[[0, 2]].tolist() == [[2, 3], [0, 1]]
@@ -179,6 +183,22 @@ def test_what_there_is_begins_with_what_came_with_the_model(settings: Settings, 
     assert [one.data for one in found] == ["heldout", "five"]
     assert (found[1].title, found[1].items, found[1].models) == ("Five", 5, (MODEL,))
     assert [one.data for one in atlases(settings, "audio")] == ["heldout"]
+
+
+def test_a_changed_collection_is_another_one_to_the_pages(settings: Settings, tmp_path: Path) -> None:
+    filled(settings, tmp_path / "source")
+    first = _cached_atlas._stamp("five", MODEL, settings)
+    assert _cached_atlas._stamp("five", MODEL, settings) == first
+    assert str(open_collection(settings.collections, "five").version) in first
+    with open_collection(settings.collections, "five", write=True) as writer:
+        writer.tag(["0.png"], "odd")
+    second = _cached_atlas._stamp("five", MODEL, settings)
+    assert str(open_collection(settings.collections, "five").version) in second
+    assert second != first
+    save_map(of_collection("five", settings), drawn())
+    assert _cached_atlas._stamp("five", MODEL, settings) != second
+    with pytest.raises(UserFacingError, match="no collection called"):
+        _cached_atlas._stamp("absent", MODEL, settings)
 
 
 def test_fresh_features_are_put_along_the_stored_directions(settings: Settings) -> None:

@@ -14,7 +14,18 @@ import pytest
 
 from core.contracts import Problem
 from core.errors import StoreError
-from core.store import About, Backbone, ModelRow, PositionRow, UncertaintyRow, Where, Writer, delete, open_collection
+from core.store import (
+    About,
+    Backbone,
+    ModelRow,
+    PositionRow,
+    UncertaintyRow,
+    Where,
+    Writer,
+    delete,
+    open_collection,
+    trace,
+)
 from core.store._sql import one_of
 from tests.stored import TOY, item, sha, vector
 
@@ -206,3 +217,25 @@ def test_a_model_and_the_classes_it_finds_likely_come_back(root: Path) -> None:
     assert reader.models() == (late, early)
     assert reader.models()[0].vectors == TOY
     assert reader.uncertainties("late") == (row,)
+
+
+def test_a_look_at_a_folder_tells_every_change(root: Path) -> None:
+    assert trace(root, "one") is None
+    filled(root)
+    seen = [trace(root, "one")]
+    assert seen[0] is not None
+    open_collection(root, "one").counts()
+    assert trace(root, "one") == seen[0]  # reading is no change
+    with open_collection(root, "one", write=True) as writer:
+        for change in (lambda: writer.tag(["clip-1"], "odd"), lambda: writer.note("clip-1", "n"), writer.compact):
+            before = open_collection(root, "one").version
+            change()
+            changed = open_collection(root, "one").version != before
+            assert changed <= (trace(root, "one") != seen[-1])
+            seen.append(trace(root, "one"))
+    assert len(set(seen)) >= 3
+    delete(root, "one")
+    assert trace(root, "one") is None
+    filled(root)
+    assert trace(root, "one") not in seen
+    assert trace("s3://bucket/folder", "one") is None
