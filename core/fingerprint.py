@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 _BLOCK = 1 << 20  # bytes read at a time while hashing a file
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def sha256_of(raw: bytes | memoryview) -> str:
@@ -31,7 +32,7 @@ def sha256_of_file(path: Path) -> str:
 
 def canonical(value: Any) -> str:
     """JSON that is equal for equal configs: sorted keys, dataclasses with their class name."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(_plain(value))
 
 
 def fingerprint(*values: Any) -> str:
@@ -61,6 +62,8 @@ def torch_generator(*values: Any) -> torch.Generator:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"": type(value).__name__, **fields}
@@ -70,6 +73,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
     raise TypeError(f"a {type(value).__name__} has no canonical form; pass numbers, text or dataclasses")

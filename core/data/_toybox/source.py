@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -54,7 +55,9 @@ class View:
     light: float = 1.0
 
 
+@lru_cache(maxsize=8)
 def draw_source(*seed: int | str) -> Source:
+    """Asked again for every picture of a group, so the last few are kept."""
     rng = numpy_generator("toybox source", *seed)
     hue = float(rng.random())
     body = _colour(hue, rng.uniform(0.6, 0.95), rng.uniform(0.72, 1.0))
