@@ -116,7 +116,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from core.contracts import Media, Receipt
-from core.pipeline import retrieve
+import core.pipeline.found
 from core.pipeline.inspect import document, inspect, reader_of, ternary
 from core.pipeline.perturb import Knobs, perturbed
 from core.pipeline.places import across
