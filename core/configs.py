@@ -8,12 +8,75 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from core.errors import UserFacingError
 
 T = TypeVar("T")
+Shape = Literal["yes-no", "whole", "number", "choice", "list", "text"]
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of a config as a form shows it, and as JSON carries it between processes."""
+
+    name: str  # dotted where the config is inside another one
+    shape: Shape
+    default: Any
+    optional: bool = False  # may be none
+    help: str = ""
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
+def settings_of(config: Any, prefix: str = "") -> tuple[Setting, ...]:
+    """Every field of a config in its order, with the config's values as defaults; those inside with dotted names."""
+    found: list[Setting] = []
+    hints = _hints(type(config))
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found += settings_of(value, f"{name}.")
+            continue
+        options = [option for option in _options(hints[field.name]) if option is not type(None)]
+        told, choices = field.metadata, _choices_of(options[0], field.metadata)
+        found.append(
+            Setting(
+                name,
+                "choice" if choices and options[0] is not bool else _SHAPES.get(options[0], _shape_of(options[0])),
+                _plain(value),
+                len(options) < len(_options(hints[field.name])),
+                str(told.get("help", "")),
+                told.get("min"),
+                told.get("max"),
+                choices,
+            )
+        )
+    return tuple(found)
+
+
+_SHAPES: dict[Any, Shape] = {bool: "yes-no", int: "whole", float: "number"}
+
+
+def _shape_of(option: Any) -> Shape:
+    return "list" if typing.get_origin(option) is tuple else "text"
+
+
+def _choices_of(option: Any, told: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a field may be: as its knob says, else as its type does."""
+    literal = typing.get_args(option) if typing.get_origin(option) is typing.Literal else ()
+    return tuple(told.get("choices") or literal)
+
+
+def text_of(value: Any) -> str:
+    """A value as ``with_settings`` reads it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(text_of(part) for part in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def to_json(config: Any) -> dict[str, Any]:

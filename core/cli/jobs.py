@@ -23,6 +23,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="what follows 'python -m core'")
     for name, text in (
         ("cancel", "stop a job at its next safe point; what it finished is kept"),
+        ("pause", "stop a job at its next safe point, to go on with it later"),
         ("resume", "go on where a job stopped"),
         ("log", "the last lines that a job printed"),
         ("forget", "remove a job that has ended from the list; what it made stays"),
@@ -49,7 +50,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         return Outcome({"id": job.id, "forgotten": True}, (f"{job.id} is forgotten.",))
     if options.action == "resume":
         jobs.resume(settings, job)
-    now = jobs.cancel(job, wait=_WAIT) if options.action == "cancel" else jobs.status(job)
+    now = jobs.status(job)
+    if options.action in {"cancel", "pause"}:
+        now = jobs.cancel(job, wait=_WAIT, pause=options.action == "pause")
     return Outcome(_row(job, now), (_line(job, now),))
 
 
@@ -88,4 +91,4 @@ def _line(job: jobs.Job, now: jobs.JobStatus) -> str:
     return "; ".join(parts)
 
 
-COMMAND = Command("jobs", "list, start, cancel and resume what runs in the background", _arguments, _run)
+COMMAND = Command("jobs", "list, start, pause, cancel and resume what runs in the background", _arguments, _run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.store.artifacts import check_name_of
     from core.training.plan import plan_of
     from core.training.recipes import pick
+    from core.training.run_files import taken
 
     settle_process(options.threads)
     given = (*([f"data={options.data}"] if options.data else []), *options.set)
@@ -57,22 +59,15 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if not anew and (card := finished(plan, name, settings, shipped=options.ship, copy=options.copy, progress=report)):
         found = {"model": name, "trained": False, "card": card.to_json()}
         return Outcome(found, (*_told(card), "It was trained before; --again trains it anew."))
-    begin(plan, name, settings, anew=anew)
-    trained = train(
-        plan,
-        name,
-        settings,
-        device=device,
-        devices=options.devices,
-        nodes=options.nodes,
-        copy=options.copy,
-        progress=report,
-    )
-    command = _command(options, name)
-    card = keep(trained, settings, command=command, shipped=options.ship, progress=report)
-    if not trained.fitted.leads:
-        raise SystemExit(0)  # of several processes one speaks
-    end(name, settings)
+    with taken(settings.runs / name) if options.nodes == 1 else nullcontext():
+        begin(plan, name, settings, anew=anew, recipe=options.recipe)
+        several = {"devices": options.devices, "nodes": options.nodes}
+        trained = train(plan, name, settings, device=device, copy=options.copy, progress=report, **several)
+        command = _command(options, name)
+        card = keep(trained, settings, command=command, shipped=options.ship, progress=report)
+        if not trained.fitted.leads:
+            raise SystemExit(0)  # of several processes one speaks
+        end(name, settings)
     return Outcome({"model": name, "trained": True, "card": card.to_json()}, _told(card))
 
 

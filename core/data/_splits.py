@@ -103,6 +103,33 @@ def split_by_group(dataset: Dataset, fractions: Fractions, seed: int) -> Splits:
     return _sound(dataset, splits, [name for name in sides if getattr(fractions, name) > 0])
 
 
+def drawn_sides(dataset: Dataset, share: float = 0.15) -> Splits:
+    """By the hash of each recording's name, class by class: ``share`` of a class tests, as much validates.
+
+    For sets that come without splits. A class of one or two recordings trains alone; of more, each side has one.
+    A recording of several classes goes with the rarest of them. Unlabelled items are left out.
+    """
+    rarity = Counter(label for item in dataset.items for label in item.labels or (item.label,))
+    held: dict[str, set[int]] = defaultdict(set)
+    for item in dataset.items:
+        held[item.group or item.id] |= {label for label in item.labels or (item.label,) if label is not None}
+    by_class: dict[int, list[str]] = defaultdict(list)
+    for group, labels in held.items():
+        if labels:
+            by_class[min(labels, key=lambda label: (rarity[label], label))].append(group)
+    place: dict[str, str] = {}
+    for groups in by_class.values():
+        ordered = sorted(groups, key=lambda group: seed_of("drawn", group))
+        aside = max(1, round(share * len(ordered))) if len(ordered) > 2 else 0
+        for number, group in enumerate(ordered):
+            place[group] = "test" if number < aside else "validation" if number < 2 * aside else "train"
+    sides: dict[str, list[Item]] = {"train": [], "validation": [], "test": []}
+    for item in dataset.items:
+        if (side := place.get(item.group or item.id)) is not None and (item.labels or item.label is not None):
+            sides[side].append(item)
+    return Splits(*(tuple(sides[name]) for name in ("train", "validation", "test")))
+
+
 def held_out(items: Sequence[Item], per_class: int, seed: int) -> tuple[Item, ...]:
     """As many items of every class, chosen by the hash of their ids; for sets without source recordings.
 

@@ -24,6 +24,7 @@ from core.errors import UserFacingError
 REQUEST, RUN, RESULT, PROGRESS, ENDING = "request.json", "run.json", "result.json", "progress.json", "ending.json"
 HEARTBEAT, CANCEL, LOCK, OUT, ERR = "heartbeat", "cancel", "lock", "out.log", "err.log"
 QUEUE = ".queue"  # beside the folders: one empty file <ticket>-<job> for each that waits or runs
+PAUSE = "pause"  # what the file "cancel" says of a job that is to go on later
 _PATIENCE = 10.0  # seconds to wait for a lock that is held for moments
 
 

@@ -27,6 +27,7 @@ from core.jobs._folder import (
     ERR,
     HEARTBEAT,
     OUT,
+    PAUSE,
     RESULT,
     Run,
     ahead,
@@ -58,7 +59,8 @@ class Keeper:
     def live(self) -> None:
         self.run.save(self.folder)
         if not self._wait_for_turn():
-            self._tell("cancelled", None, "Cancelled before it began.")
+            state = "paused" if self._paused() else "cancelled"
+            self._tell(state, None, f"{state.capitalize()} before it began.")
             return
         self.run = replace(self.run, phase="running", began=time.time())
         self.run.save(self.folder)
@@ -127,7 +129,8 @@ class Keeper:
         if code == 0:
             return "done", code, ""
         if self._cancelled():
-            return "cancelled", code, "Cancelled. What was finished is kept; resume it to go on."
+            state = "paused" if self._paused() else "cancelled"
+            return state, code, f"{state.capitalize()}. What was finished is kept; resume it to go on."
         if hung:
             return "lost", code, "It gave no sign of life for minutes and was ended; resume it to try again."
         if self.leaving.is_set() or told.get("kind") == "stopped" or -code in _ASKED:
@@ -155,6 +158,11 @@ class Keeper:
 
     def _cancelled(self) -> bool:
         return (self.folder / CANCEL).exists()
+
+    def _paused(self) -> bool:
+        with contextlib.suppress(OSError):
+            return (self.folder / CANCEL).read_text() == PAUSE
+        return False
 
     def _beat(self) -> None:
         with contextlib.suppress(OSError):

@@ -16,6 +16,7 @@ from core.jobs._folder import (
     ENDING,
     ERR,
     OUT,
+    PAUSE,
     PROGRESS,
     REQUEST,
     RESULT,
@@ -94,8 +95,10 @@ def wake(settings: Settings, *, launch: Launch | None = None) -> None:
         _wake(settings, launch or Launch())
 
 
-def cancel(job: Job, *, wait: float = 0.0) -> JobStatus:
+def cancel(job: Job, *, wait: float = 0.0, pause: bool = False) -> JobStatus:
     """Ask a job to stop: at its next safe point, by force after its grace period, with all it has started.
+
+    ``pause``: it is called paused then, not cancelled; what it finished is kept either way.
 
     Its keeper does that, also when nobody waits. Who waits ends by force a keeper that does not answer.
     """
@@ -107,7 +110,7 @@ def cancel(job: Job, *, wait: float = 0.0) -> JobStatus:
                 return now
             waited = time.monotonic() - started
             if alive(job.folder):
-                (job.folder / CANCEL).touch()
+                (job.folder / CANCEL).write_text(PAUSE if pause else "")
                 if run is not None and waited > run.grace + _LEAVE:
                     _end_by_force(run)
             else:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from core.jobs._folder import ERR, HEARTBEAT, PROGRESS, REQUEST, RESULT, Run, ahead, alive, guarded, read_json
 
-State = Literal["queued", "running", "done", "failed", "refused", "cancelled", "lost"]
+State = Literal["queued", "running", "done", "failed", "refused", "cancelled", "paused", "lost"]
 STALE = 60.0  # seconds without a sign of life; the command gives one every second
 _GONE = "It ended without a word, as when the machine is restarted; resume it to go on."
 _SILENT = "It has given no sign of life for a minute; cancel it, or resume it to start it again."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 from core import registry
@@ -21,10 +22,8 @@ from core.fingerprint import fingerprint
 from core.pipeline.ready import beginning_of, dataset_of, start_of
 from core.settings import Settings
 from core.store import artifacts
-from core.training._run import CHECKPOINT
 from core.training.plan import Plan
-
-_BEGUN = "begun"
+from core.training.run_files import BEGUN, CHECKPOINT, PLAN, write
 
 
 def finished(
@@ -42,7 +41,7 @@ def finished(
     """
     own, ours = places(settings)
     folder = (ours if shipped else own) / name
-    begun = settings.runs / name / _BEGUN
+    begun = settings.runs / name / BEGUN
     if not (folder / artifacts.CARD).is_file() or (begun.is_file() and begun.read_text() == fingerprint(plan)):
         return None
     card = card_of(artifacts.load(folder).card, name)
@@ -55,19 +54,34 @@ def finished(
     )
 
 
-def begin(plan: Plan, name: str, settings: Settings, *, anew: bool) -> None:
-    """``anew``: forget what was begun before."""
+def begin(plan: Plan, name: str, settings: Settings, *, anew: bool, recipe: str = "") -> None:
+    """``anew``: forget what was begun before. Call it with the run's folder taken."""
     folder = settings.runs / name
     if anew:
         shutil.rmtree(folder, ignore_errors=True)
+    refuse_begun(plan, name, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _BEGUN).write_text(fingerprint(plan))
+    if not (folder / PLAN).is_file() or not (folder / BEGUN).is_file():
+        write(folder / PLAN, {"recipe": recipe, "plan": to_json(plan), "began": time.time()})
+    (folder / BEGUN).write_text(fingerprint(plan))
+
+
+def refuse_begun(plan: Plan, name: str, settings: Settings) -> None:
+    """A name under which another training has saved itself and is not done is that one's."""
+    folder = settings.runs / name
+    begun = folder / BEGUN
+    if (folder / CHECKPOINT).is_dir() and begun.is_file() and begun.read_text() != fingerprint(plan):
+        raise UserFacingError(
+            f"A training called {name} was begun with other settings and is not done. Go on with that one, choose "
+            "another name, or add --again to begin this one anew.",
+            code="taken",
+        )
 
 
 def end(name: str, settings: Settings) -> None:
     """Its model is kept: the measurements stay, the checkpoint has served."""
     shutil.rmtree(settings.runs / name / CHECKPOINT, ignore_errors=True)
-    (settings.runs / name / _BEGUN).unlink(missing_ok=True)
+    (settings.runs / name / BEGUN).unlink(missing_ok=True)
 
 
 def _is_of(card: Card, plan: Plan, settings: Settings, copy: Path | None, progress: Progress) -> bool:

@@ -27,6 +27,7 @@ from core.store import artifacts
 from core.training.examples import Examples
 from core.training.loop import Fitted, fabric_of, fit
 from core.training.plan import Plan
+from core.training.run_files import ABOUT, write
 from core.training.stopping import stopped_gently
 
 
@@ -53,10 +54,34 @@ def train(
     artifacts.check_name_of(name)
     found = ready(plan, settings, device=device, copy=copy, progress=progress)
     wanted = fit_of(found, settings)
+    write(_folder(name, settings) / ABOUT, _about(found))
     fabric = fabric_of(plan.schedule, device, devices, nodes)
     with stopped_gently() as asked:
         fitted = fit(wanted, settings.runs / name, fabric=fabric, progress=progress, stop=lambda: stop() or asked())
     return Trained(model_of(found, fitted, name), found, fitted)
+
+
+def _folder(name: str, settings: Settings) -> Path:
+    folder = settings.runs / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _about(found: Ready) -> dict[str, Any]:
+    """What a page shows of a training while it runs."""
+    return {
+        "title": found.dataset.title,
+        "kind": found.dataset.kind,
+        "task": found.dataset.task,
+        "classes": list(found.dataset.classes),
+        "items": {name: len(examples) for name, examples in found.examples.items()},
+        "division": found.sides.note,
+        "method": found.method.title,
+        "scope": found.config.scope,
+        "gathers": found.method.single_pass,
+        "unread": len(found.prepared.problems),
+        "hardware": hardware(found.device),
+    }
 
 
 def model_of(found: Ready, fitted: Fitted, name: str) -> Model:

@@ -20,9 +20,7 @@ from torch import Tensor
 from core.errors import StoreError, UserFacingError
 from core.methods._held import Held
 from core.store import artifacts
-
-METRICS = "metrics.jsonl"
-CHECKPOINT = "checkpoint"
+from core.training.run_files import CHECKPOINT, METRICS, VALIDATION, write
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +82,10 @@ class RunFolder:
         with (self.folder / METRICS).open("ab") as stream:
             stream.write(line.encode())  # at once
 
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """What the last validation saw in detail."""
+        write(self.folder / VALIDATION, record)
+
     @property
     def logged(self) -> int:
         """Bytes of measurements."""
@@ -92,6 +94,8 @@ class RunFolder:
 
     def cut_log(self, size: int) -> None:
         """Forget what was measured later, before it is measured again; with it goes a line that was cut short."""
+        if not size:
+            (self.folder / VALIDATION).unlink(missing_ok=True)
         if self.logged > size:
             os.truncate(self.folder / METRICS, size)
 

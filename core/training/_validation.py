@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from core.contracts import Moments
@@ -15,13 +17,25 @@ if TYPE_CHECKING:
 _DRAWS = 8  # at most; a curve is for seeing where a fit goes
 _CHUNK = 128
 _ORDER = "rank correlation"  # of doubts with losses
+_MOST_CLASSES = 300  # with a table of what was taken for what
 
 
-def measure(wanted: Fit, state: Any, fabric: Any) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Figures by name, and what was taken for what: rows are true classes, columns answers.
+
+    With several labels an item, a row a class: how often it was found, missed, and seen where it was not.
+    """
+
+    figures: dict[str, float] = field(default_factory=dict)
+    table: list[list[int]] | None = None
+
+
+def measure(wanted: Fit, state: Any, fabric: Any) -> Measured:
     """Mean loss in nats, and accuracy or mean average precision; nothing without validation items."""
     examples = wanted.validation
     if examples is None or not len(examples):
-        return {}
+        return Measured()
     method, draws = wanted.method, min(_DRAWS, wanted.method.own_draws(wanted.config))
     means, doubts = [], []
     for rows in torch.arange(len(examples)).split(_CHUNK):
@@ -41,7 +55,19 @@ def measure(wanted: Fit, state: Any, fabric: Any) -> dict[str, float]:
     found["loss"] = scoring.nll(probs, labels).value
     if method.fills == "score" and doubts:
         found[_ORDER] = ranks.spearman(torch.cat(doubts).numpy(), scoring.log_losses(probs, labels)).value
-    return {name: value for name, value in found.items() if value is not None}
+    return Measured({name: value for name, value in found.items() if value is not None}, _table(probs, labels))
+
+
+def _table(probs: np.ndarray, labels: np.ndarray) -> list[list[int]] | None:
+    classes = probs.shape[1]
+    if classes > _MOST_CLASSES:
+        return None
+    if labels.ndim == 1:
+        found = np.zeros((classes, classes), np.int64)
+        np.add.at(found, (labels, probs.argmax(axis=1)), 1)
+        return found.tolist()
+    said, true = probs >= 0.5, labels > 0
+    return np.stack([(said & true).sum(0), (~said & true).sum(0), (said & ~true).sum(0)], axis=1).tolist()
 
 
 def cost(measured: dict[str, float]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from core.contracts import Dataset, Item
-from core.data._splits import demand_trainable, held_out, split_by_fold
+from core.data._splits import demand_trainable, drawn_sides, held_out, split_by_fold
 from core.errors import DataError
 from core.training.plan import Division
 
@@ -45,6 +45,9 @@ def divided(dataset: Dataset, division: Division) -> Sides:
     if division.by == "fold":
         splits = split_by_fold(dataset, division.test_fold, division.validation_fold)
         sides = Sides(splits.train, splits.validation, splits.test, f"fold {division.test_fold} is only scored")
+    elif division.by == "drawn":
+        splits = drawn_sides(dataset)
+        sides = Sides(splits.train, splits.validation, splits.test, "divided by chance, whole recordings of each class")
     else:
         parts = {name: tuple(i for i in dataset.items if i.split == name) for name in ("train", "validation", "test")}
         note = "the set's own splits"

@@ -224,7 +224,10 @@ class _Loop:
         return replace(self._done(self.state, None), steps=0, epochs=1.0)
 
     def _validate(self, epoch: int) -> None:
-        measured = _validation.measure(self.wanted, self.state, self.fabric) if self.leads else {}
+        found = _validation.measure(self.wanted, self.state, self.fabric) if self.leads else _validation.Measured()
+        if found.table is not None and self.folder is not None:
+            self.folder.tell({"step": self.step, "epoch": epoch, "table": found.table})
+        measured = found.figures
         if self.fabric.world_size > 1:
             measured = self.fabric.broadcast(measured)
         self._log({"epoch": epoch, **self.stepper.parts, **{f"validation {k}": v for k, v in measured.items()}})

@@ -8,7 +8,7 @@ from typing import Literal
 from core.configs import with_settings
 from core.errors import UserFacingError
 from core.methods._knobs import check, knob
-from core.training.augment import Augment
+from core.training.augmenting import Augment
 from core.training.schedule import Schedule
 
 
@@ -16,10 +16,11 @@ from core.training.schedule import Schedule
 class Division:
     """Which items train, which choose and calibrate, and which are only ever scored."""
 
-    by: Literal["split", "fold", "held"] = knob(
+    by: Literal["split", "fold", "held", "drawn"] = knob(
         "split",
-        "the set's own splits; one fold to test on; or its own training part less some items of each class",
-        choices=("split", "fold", "held"),
+        "the set's own splits; one fold to test on; its own training part less some items of each class; or drawn by "
+        "chance, whole recordings of each class",
+        choices=("split", "fold", "held", "drawn"),
     )
     test_fold: int = knob(1, "the fold that is only scored", least=0)
     validation_fold: int | None = knob(None, "the fold that chooses and calibrates; none: the other folds all train")

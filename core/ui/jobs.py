@@ -26,6 +26,7 @@ _STATES = {
     "failed": (":material/error:", "failed"),
     "refused": (":material/block:", "refused"),
     "cancelled": (":material/cancel:", "cancelled"),
+    "paused": (":material/pause_circle:", "paused"),
     "lost": (":material/help:", "broken off"),
 }
 
@@ -109,7 +110,7 @@ def _ended(job: Job, now: JobStatus, where: str = "strip") -> None:
     icon, _ = _STATES[now.state]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{icon} **{words.plain(job.title)}**: {told(now)}", width="stretch")
-        if now.state in {"cancelled", "lost", "failed"}:
+        if now.state in {"cancelled", "paused", "lost", "failed"}:
             st.button("Resume", key=f"{where}-resume-{job.id}", on_click=_act, args=(job, "resume"))
         st.button("Remove", key=f"{where}-remove-{job.id}", on_click=_act, args=(job, "forget"),
                   help="From this list; what it made stays.")  # fmt: skip

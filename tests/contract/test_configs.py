@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import registry
-from core.configs import from_json, parsed, to_json, with_settings
+from core.configs import from_json, parsed, settings_of, text_of, to_json, with_settings
 from core.errors import UserFacingError
 from core.methods import flipout
 from core.training.augment import Augment
@@ -168,6 +168,21 @@ def test_a_record_with_a_field_of_nobody_is_refused() -> None:
 def test_a_record_with_a_value_of_another_type_is_refused(record: dict[str, Any], wanted: str) -> None:
     with pytest.raises(UserFacingError, match=wanted):
         from_json(Schedule, record)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_form_of_a_config_says_every_field_and_its_values_lead_back_to_it(name: str) -> None:
+    config = CONFIGS[name]()
+    form = settings_of(config)
+    assert json.loads(json.dumps([dataclasses.asdict(one) for one in form]))
+    for one in form:
+        inner: Any = config
+        for part in one.name.split("."):
+            inner = getattr(inner, part)
+        assert one.default == (list(inner) if isinstance(inner, tuple) else inner)
+        assert one.optional or one.default is not None
+        assert one.shape != "choice" or one.default in one.choices
+    assert with_settings(config, [f"{one.name}={text_of(one.default)}" for one in form]) == config
 
 
 def test_as_many_parts_as_there_are_places() -> None:

@@ -170,6 +170,19 @@ def test_what_was_refused_or_cancelled_is_tried_again_by_the_same_request(settin
     assert ended(submit(settings, ("refuses", "no"), launch=TINY)).attempt == 2
 
 
+def test_a_job_that_is_paused_says_so_and_goes_on_where_it_was(settings: Settings, ledger: Path) -> None:
+    job = submit(settings, ("steps", str(ledger), "12", "0.15"), launch=TINY)
+    until(lambda: len(lines(ledger)) >= 2)
+    waiting = submit(settings, ("steps", f"{ledger}2", "1", "0"), launch=TINY)
+    assert cancel(waiting, wait=20, pause=True).message == "Paused before it began."
+    paused = cancel(job, wait=20, pause=True)
+    assert (paused.state, paused.over, paused.message[:7]) == ("paused", True, "Paused.")
+    assert 2 <= len(lines(ledger)) < 12
+    resume(settings, job, launch=TINY)
+    assert (ended(job).state, ended(job).attempt) == ("done", 2)
+    assert lines(ledger) == [str(step) for step in range(12)]
+
+
 def test_training_is_told_to_go_on_where_it_had_begun_and_to_begin_anew_where_that_is_wanted(
     settings: Settings, ledger: Path
 ) -> None:

@@ -15,6 +15,7 @@ from core.data._splits import (
     Fractions,
     Splits,
     demand_trainable,
+    drawn_sides,
     folds_of,
     leaks,
     side_of,
@@ -60,6 +61,31 @@ def test_no_group_is_on_two_sides_and_every_item_is_on_one(items: list[Item], fr
         sides[item.group or item.id].add(placed[item.id])
     assert all(len(found) == 1 for found in sides.values())
     assert not leaks(dataset_of(items), splits).groups
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(ITEMS)
+def test_drawn_sides_keep_recordings_whole_and_give_every_class_of_three_a_place_on_each(items: list[Item]) -> None:
+    splits = drawn_sides(dataset_of(items))
+    placed = where(splits)
+    assert placed.keys() == {item.id for item in items}
+    sides: dict[str, set[str]] = defaultdict(set)
+    classes: dict[str, set[int | None]] = defaultdict(set)
+    for item in items:
+        sides[item.group or item.id].add(placed[item.id])
+        classes[item.group or item.id].add(item.label)
+    assert all(len(found) == 1 for found in sides.values())
+    for label in range(3):
+        alone = [group for group, found in classes.items() if found == {label}]
+        if len(alone) >= 3 and not any(label in found and len(found) > 1 for found in classes.values()):
+            held = Counter(next(iter(sides[group])) for group in alone)
+            assert held["test"] == held["validation"] == max(1, round(0.15 * len(alone)))
+    assert where(drawn_sides(dataset_of(items[::-1]))) == placed, "the order of the items does not matter"
+
+
+def test_drawn_sides_leave_out_what_has_no_label() -> None:
+    items = [Item(f"i{n}", None if n % 3 == 2 else n % 3) for n in range(30)]
+    assert len(where(drawn_sides(dataset_of(items)))) == 20
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

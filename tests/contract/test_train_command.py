@@ -103,7 +103,7 @@ def test_a_finished_name_has_nothing_left_to_do(
 ) -> None:
     _, first = told(*words("stripes", "--data", str(pictures)))
     run = here.runs / "stripes"
-    assert sorted(path.name for path in run.iterdir()) == ["metrics.jsonl"], "the checkpoint has served"
+    assert sorted(path.name for path in run.iterdir()) == ["about.json", "metrics.jsonl", "plan.json"], "no checkpoint"
     measured = (run / "metrics.jsonl").read_text()
     with pytest.MonkeyPatch.context() as patch:
         forbid_training(patch)

@@ -11,7 +11,7 @@ What the notes did by mistake and these recipes put right:
 
 from __future__ import annotations
 
-from core.training.augment import LECTURE
+from core.training.augmenting import LECTURE
 from core.training.plan import Division, Plan, Recipe
 from core.training.schedule import Schedule
 

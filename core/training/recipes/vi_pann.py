@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.training.augment import PANNS, Augment
+from core.training.augmenting import PANNS, Augment
 from core.training.plan import Division, Plan, Recipe
 from core.training.schedule import Schedule
 
