@@ -149,6 +149,12 @@ def known(model: str, mark: str, settings: Settings, draws: int, seed: int) -> d
     return {one["domain"]: one["title"] for one in told if (one["draws"], one["seed"]) == (draws, seed)}
 
 
+def ways(model: str, mark: str, settings: Settings) -> tuple[tuple[int, int], ...]:
+    """Draws and seeds with which a model was asked about anything."""
+    told = [_told(path) for path in sorted(_folder(model, mark, settings).glob("*.npz"))]
+    return tuple(dict.fromkeys((one["draws"], one["seed"]) for one in told))
+
+
 def timed(model: str, mark: str, settings: Settings, draws: int) -> tuple[float, str] | None:
     """Seconds an item at so many draws, and on what: of the most items that it was asked about at once."""
     told = [_told(path) for path in _folder(model, mark, settings).glob("*.npz")]
