@@ -18,6 +18,7 @@ from core.ui import words
 
 SCOPES: Mapping[Scope, str] = {"head": "last layers", "network": "whole network"}
 KINDS: Mapping[Kind, str] = {"audio": "Sounds", "image": "Pictures"}
+_FIRST = ("soundbox", "toybox")  # one class an item, made here; a loss on other data compares with none of theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,11 @@ def facts(name: str) -> ModelFacts:
 
 
 def default(kind: Kind = "audio") -> ModelFacts | None:
-    """The one to begin with: ready, came with all it needs, and has the lowest held-out loss of its kind."""
+    """The one to begin with: ready, came with all it needs, and has the lowest held-out loss on the first data."""
 
-    def order(one: ModelFacts) -> tuple[bool, bool, bool, float, str]:
+    def order(one: ModelFacts) -> tuple[bool, bool, bool, bool, float, str]:
         loss = one.metric("nll")
-        return (one.own, one.fetched, loss is None, loss or 0.0, one.name)
+        return (one.own, one.fetched, one.data not in _FIRST, loss is None, loss or 0.0, one.name)
 
     found = sorted((one for one in model_list() if one.kind == kind and one.ready), key=order)
     return found[0] if found else None
@@ -86,7 +87,9 @@ def matching(kind: Kind, than: str | None = None) -> ModelFacts | None:
     known = {one.name: one for one in model_list()}
     method = known[than].method if than in known else None
     alike = [one for one in known.values() if one.kind == kind and one.ready and one.method == method]
-    return min(alike, key=lambda one: (one.own, one.fetched, one.name), default=None) or default(kind)
+    return min(
+        alike, key=lambda one: (one.own, one.fetched, one.data not in _FIRST, one.name), default=None
+    ) or default(kind)
 
 
 def facts_of(settings: Settings, titles: Mapping[str, str]) -> tuple[ModelFacts, ...]:
