@@ -37,7 +37,7 @@ class Sign:
 
 
 SIGNS = (
-    Sign("a retention curve that is flat or falls", lambda f: f.accuracy_half_kept is not None),
+    Sign("a flat or falling curve", lambda f: f.accuracy_half_kept is not None),
     Sign(
         "training items learned by heart", lambda f: f.train_accuracy is not None and f.validation_accuracy is not None
     ),

@@ -253,25 +253,25 @@ def _share(found: Judged, mask: np.ndarray) -> Figure:
     return Figure(float(found.right[mask].mean())) if mask.any() else Figure(None, "nothing of it is kept")
 
 
-def findings(curves: Retained, measure: str, draws: int) -> tuple[Finding, ...]:
-    """Signs that this doubt cannot be used."""
+def facts_of(curves: Retained, measure: str, draws: int) -> Facts:
+    """For a diagnosis of this doubt on these items."""
     found = curves.judged
     doubts = found.doubts
     plain = found.goal == "accuracy" and measure in doubts
-    everything = float(found.right.mean()) if plain else None
-    half = point_of(curves, measure, 0.5).quality.value if plain else None
-    strange = _strangers(found, doubts[measure]) if measure in doubts else Figure(None, "unknown")
     alike = None
     if "aleatoric" in doubts and "epistemic" in doubts:
         alike = spearman(doubts["aleatoric"], doubts["epistemic"]).value
-    return diagnose(
-        Facts(
-            accuracy=everything,
-            accuracy_half_kept=half,
-            ood_auroc=strange.value,
-            draws=draws,
-            mean_total=float(doubts["total"].mean()) if "total" in doubts else None,
-            mean_epistemic=float(doubts["epistemic"].mean()) if "epistemic" in doubts else 0.0 if draws == 1 else None,
-            parts_correlation=alike,
-        )
+    return Facts(
+        accuracy=float(found.right.mean()) if plain else None,
+        accuracy_half_kept=point_of(curves, measure, 0.5).quality.value if plain else None,
+        ood_auroc=_strangers(found, doubts[measure]).value if measure in doubts else None,
+        draws=draws,
+        mean_total=float(doubts["total"].mean()) if "total" in doubts else None,
+        mean_epistemic=float(doubts["epistemic"].mean()) if "epistemic" in doubts else 0.0 if draws == 1 else None,
+        parts_correlation=alike,
     )
+
+
+def findings(curves: Retained, measure: str, draws: int) -> tuple[Finding, ...]:
+    """Signs that this doubt cannot be used."""
+    return diagnose(facts_of(curves, measure, draws))

@@ -10,15 +10,18 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.metrics.figure import Figure
 from core.pipeline.atlas import Atlas
+from core.pipeline.diagnosed import diagnosis_of, joined
 from core.pipeline.judged import Strangers, slice_names
-from core.pipeline.retained import RISK, Point, Retained, findings, point_of, slices
+from core.pipeline.retained import RISK, Point, Retained, facts_of, point_of, slices
 from core.ui import (
     _cached_atlas,
+    _cached_compare,
     _cached_retention,
     _retention_charts,
     _retention_data,
     bound,
     controls,
+    diagnosis,
     glossary,
     item_cards,
     plot,
@@ -273,16 +276,6 @@ def _with_span(value: Figure, found: tuple[float, float] | None) -> str:
 
 
 def _diagnosis(page: Page, measure: str, point: Point) -> None:
-    """Signs that this doubt cannot be used, with the knob to try first."""
-    found = findings(page.curves, measure, page.atlas.draws)
-    name = _retention_charts.noun_of(measure, page.atlas.score_name)
-    if not found:
-        st.success(f"No sign that {name} cannot be used to set answers aside.", icon=":material/check:")
-    for one in found:
-        st.warning(
-            f"**{words.plain(one.sentence, 300)}**  \nTry: {words.plain(one.knob, 300)}", icon=":material/stethoscope:"
-        )
-    st.caption(
-        "Looked for: a flat or falling curve, outsiders that get no more doubt, an epistemic part of zero, and parts "
-        "that rank the items alike. The thresholds are ours; the signs are those of the source papers."
-    )
+    """Signs that this doubt cannot be used on these items, or that the training went wrong."""
+    here = facts_of(page.curves, measure, page.atlas.draws)
+    diagnosis.show(diagnosis_of(joined(here, _cached_compare.training(page.atlas.model))))
