@@ -30,6 +30,7 @@ from core.training.balance import balancing
 from core.training.examples import Examples
 from core.training.processes import any_of, fabric_of, meet_statistics
 from core.training.schedule import Schedule
+from core.training.worked import Worked
 
 SAVE_SECONDS = 45.0  # between two checkpoints; the promise is 60
 LOG_SECONDS = 1.0  # between two lines of measurements inside an epoch
@@ -108,9 +109,9 @@ class _Loop:
         self.site = has_site(cast(nn.Module, wanted.network))
         self.best: tuple[float, int, Held] | None = None
         self.judged = 0  # epochs whose validation is done
-        self.before = 0.0  # seconds of earlier sittings
+        self.worked = Worked(fabric.device.type)
         self.state, self.stepper, self.step = self._begin()
-        self.started = self.saved = self.logged = time.monotonic()
+        self.saved = self.logged = time.monotonic()
 
     def _begin(self) -> tuple[Any, Stepper, int]:
         wanted = self.wanted
@@ -130,7 +131,8 @@ class _Loop:
             return state, stepper, 0
         position = resumed.position
         stepper.resume(resumed.optimiser, position["stepper"])
-        self.before, self.judged = position["seconds"], position["judged"]
+        self.worked.resume(position["seconds"])
+        self.judged = position["judged"]
         if resumed.best is not None:
             self.best = (position["best"][0], position["best"][1], resumed.best)
         if self.folder is not None and self.leads:
@@ -246,10 +248,7 @@ class _Loop:
     def _log(self, record: dict[str, float]) -> None:
         self.logged = time.monotonic()
         if self.folder is not None and self.leads:
-            self.folder.log({"step": self.step, "seconds": round(self._seconds(), 2), **record})
-
-    def _seconds(self) -> float:
-        return self.before + time.monotonic() - self.started
+            self.folder.log({"step": self.step, "seconds": round(self.worked.seconds(), 2), **record})
 
     def _save_in_time(self) -> None:
         if time.monotonic() - self.saved > self.save_seconds:
@@ -262,14 +261,14 @@ class _Loop:
         self.stepper.refuse_lost_state()
         tensors, facts = self.stepper.held()
         position: dict[str, Any] = {"step": self.step, "judged": self.judged, "logged": self.folder.logged}
-        position |= {"seconds": self._seconds(), "stepper": facts}
+        position |= {"seconds": self.worked.seconds(), "stepper": facts}
         if self.best is not None:
             position["best"] = self.best[:2]
         self.folder.save(position, held_by(self.state), tensors, None if self.best is None else self.best[2])
 
     def _done(self, state: Any, chosen: int | None) -> Fitted:
         state = frozen(in_plain_order(self.wanted.method.finish(state)))
-        seconds = self._seconds()
+        seconds = self.worked.seconds()
         return Fitted(state, self.step, self.step / self.per_epoch, seconds, chosen, self.leads)
 
 

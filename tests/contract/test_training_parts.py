@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from core.training import loop
 from core.training.augment import Augment
 from core.training.examples import Examples, InMemory
 from core.training.loop import Fit, fit
+from core.training.worked import Worked
 from tests.fits import CLASSES, ITEMS, METHODS, SCHEDULE, assert_same_bits, examples, tensors, wanted
 from tests.tiny import keys_for
 
@@ -115,3 +117,14 @@ def test_balanced_drawing_sees_every_class_as_often() -> None:
     found = torch.cat([batch.labels for batch in seen.batches]).bincount(minlength=CLASSES)
     spread = (len(seen.batches) * 8 * (1 / 3) * (2 / 3)) ** 0.5
     assert bool(((found - len(seen.batches) * 8 / 3).abs() < 5 * spread).all()), found.tolist()
+
+
+def test_a_pause_is_no_work_and_the_wall_clock_counts_beside_a_gpu() -> None:
+    on_cpu, beside = Worked("cpu"), Worked("cuda")
+    on_cpu.resume(100.0)
+    time.sleep(0.3)
+    began = time.process_time()
+    while time.process_time() - began < 0.1:
+        pass
+    assert 100.1 <= on_cpu.seconds() < 100.3
+    assert beside.seconds() >= 0.4
