@@ -14,10 +14,10 @@ import numpy as np
 
 from core.contracts import Media
 from core.errors import UserFacingError
-from core.pipeline.inspect import Asks
+from core.pipeline.inspect import Asks, How
 from core.pipeline.pacing import Lane, Pace, Slot
 from core.pipeline.places import Window, window_of
-from core.runner import Answer, Request
+from core.runner import Answer
 
 PARTS = ("total", "aleatoric", "epistemic")
 KEPT = 60.0  # seconds of a microphone that stay
@@ -94,11 +94,7 @@ class Listening:
         self.windows: dict[str, Window] = {}
         self.step_frames = max(1, round(chunk * self.rate))
         self.began: float | None = None
-
-    @property
-    def frames(self) -> int | None:
-        """None: it has no end."""
-        return len(self.about.samples) if self.tape is None else None
+        self.frames = len(about.samples) if tape is None else None  # None: it has no end
 
     @property
     def seconds(self) -> float | None:
@@ -135,7 +131,21 @@ class Listening:
         if self.tape is not None:
             return self.tape.frames / self.rate
         assert self.began is not None
-        return min(self.clock() - self.began, len(self.about.samples) / self.rate)
+        assert self.seconds is not None
+        return min(self.clock() - self.began, self.seconds)
+
+    def until_next(self) -> float:
+        """Seconds until the next stretch of a file is there; 0 where it is."""
+        assert self.began is not None
+        assert self.seconds is not None
+        if self._there()[0] > self.pace.taken or self.over:
+            return 0.0
+        end = min((self.pace.taken + 1) * self.pace.chunk, self.seconds)
+        return max(0.0, self.began + end - self.clock())
+
+    def close(self) -> None:
+        """What was told stays, the sound goes."""
+        self.about, self.tape = replace(self.about, samples=np.zeros(0, np.float32)), None
 
     def step(self) -> Slot | None:
         """Ask about the newest stretch; None where none is new. Where a model is refused an answer, it has none."""
@@ -157,13 +167,11 @@ class Listening:
         if self.tape is not None:
             return self.tape.frames // self.step_frames, self.clock()
         assert self.began is not None, "a file is heard from its beginning"
-        run, chunk = self.clock() - self.began, self.pace.chunk
         assert self.steps is not None
-        there = int(run / chunk + 1e-9)
-        if run >= len(self.about.samples) / self.rate:
-            there = self.steps
-        there = min(there, self.steps)
-        return there, self.began + min(there * chunk, len(self.about.samples) / self.rate)
+        assert self.seconds is not None
+        run, chunk = self.clock() - self.began, self.pace.chunk
+        there = self.steps if run >= self.seconds else min(int(run / chunk + 1e-9), self.steps)
+        return there, self.began + min(there * chunk, self.seconds)
 
     def _hear(self, slot: Slot, lane: Lane, draws: int) -> None:
         window = self.windows[lane.name]
@@ -192,5 +200,4 @@ class Listening:
 
     def _ask(self, lane: Lane, samples: np.ndarray, draws: int) -> Answer:
         media = replace(self.about, samples=samples)
-        request = Request(lane.name, media=(media,), draws=draws, seed=self.seed, device=self.device, keep=False)
-        return self.asks.ask(request)
+        return self.asks.ask(How(draws, self.seed, self.device).request(lane.name, media, keep=False))
