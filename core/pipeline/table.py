@@ -6,6 +6,7 @@ reference model has an interval of its own; figures and intervals are those of `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +27,7 @@ __all__ = ["COSTS", "DOUBT", "KEYS", "LOWER", "OUTSIDE", "QUALITY", "Cell", "Row
 
 COSTS = ("params", "stored", "macs", "train_seconds", "peak_memory", "seconds_per_item")
 LOWER = frozenset({"nll", "brier", "ece", "aurc", "augrc", "ood_fpr95", *COSTS})  # the less the better
+_SEEN = 5e-4  # a smaller difference is none at three decimals
 _RAISED = ("ece", "map")  # resampling repeats items, which raises these whatever the model
 NO_OUTSIDE = "choose items from elsewhere to tell them apart"
 Range = tuple[float, float]
@@ -42,7 +44,9 @@ class Cell:
 
     @property
     def differs(self) -> bool:
-        return self.apart is not None and not self.apart[0] <= 0 <= self.apart[1]
+        """By more than chance, and by more than half precision moves stored answers."""
+        seen = self.less is not None and abs(self.less) >= _SEEN
+        return seen and self.apart is not None and not self.apart[0] <= 0 <= self.apart[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +87,9 @@ class Table:
         if not known:
             return frozenset()
         top = min(known.values()) if key in LOWER else max(known.values())
-        found = frozenset(name for name, value in known.items() if np.isclose(value, top, rtol=1e-9, atol=1e-12))
+        found = frozenset(
+            name for name, value in known.items() if math.isclose(value, top, rel_tol=1e-9, abs_tol=1e-12)
+        )
         return frozenset() if len(found) == len(known) else found
 
     def ordered(self, key: str) -> tuple[Row, ...]:

@@ -67,12 +67,19 @@ def _of_collection(data: str, names: Sequence[str], settings: Settings) -> tuple
 
 
 def asked(bench: Bench, domain: str, settings: Settings) -> dict[str, Elsewhere]:
-    """What each model that was asked about a domain said, with the draws and the seed of its sheet."""
+    """What the models said of a domain, with the draws and the seed of their sheets.
+
+    Only answers to the same items stand beside each other: those that most models gave.
+    """
     found = {
         sheet.name: elsewhere.load(sheet.name, sheet.mark, domain, settings, sheet.draws, sheet.seed)
         for sheet in bench.sheets
     }
-    return {name: one for name, one in found.items() if one is not None}
+    there = {name: one for name, one in found.items() if one is not None}
+    marks = [one.fingerprint for one in there.values()]
+    sizes = {one.fingerprint: (marks.count(one.fingerprint), len(one)) for one in there.values()}
+    chosen = max(sizes, key=lambda mark: sizes[mark], default="")
+    return {name: one for name, one in there.items() if one.fingerprint == chosen}
 
 
 def known(bench: Bench, settings: Settings) -> dict[str, str]:

@@ -234,7 +234,7 @@ def curves_figure(curves: Sequence[Curve], *, x_title: str, y_title: str, dark: 
             edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
             figure.add_scatter(x=_narrow(one.x), y=_narrow(one.low), **edge)
             figure.add_scatter(
-                x=_narrow(one.x), y=_narrow(one.high), fill="tonexty", fillcolor=_faint(one.colour), **edge
+                x=_narrow(one.x), y=_narrow(one.high), fill="tonexty", fillcolor=faint(one.colour), **edge
             )
     for one in curves:
         line = {"color": one.colour, "dash": one.dash, "width": 2}
@@ -259,7 +259,7 @@ def curves_figure(curves: Sequence[Curve], *, x_title: str, y_title: str, dark: 
     return figure
 
 
-def _faint(colour: str) -> str:
+def faint(colour: str) -> str:
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.18)"
 

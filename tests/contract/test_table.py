@@ -20,7 +20,7 @@ from core.pipeline._judge import judge
 from core.pipeline.elsewhere import Elsewhere
 from core.pipeline.sheets import Sheet, benches, held_out_sheets
 from core.pipeline.table import KEYS, Table, document, table
-from core.pipeline.tabled import open_benches, tabled
+from core.pipeline.tabled import asked, open_benches, tabled
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -182,13 +182,20 @@ def test_what_was_said_elsewhere_is_found_by_how_it_was_asked(settings: Settings
     assert whole.row(sheet.name).hardware["seconds_per_item"] == "1 CPU thread"
 
 
+def test_answers_about_other_items_from_elsewhere_do_not_stand_beside_each_other(settings: Settings) -> None:
+    bench = open_benches(settings, names=NAMES).found[0]
+    for sheet, mark in zip(bench.sheets, ("same", "other", "same"), strict=True):
+        elsewhere.save(replace(strangers(sheet), domain="toybox:held-out", fingerprint=mark), settings)
+    assert tuple(asked(bench, "toybox:held-out", settings)) == (NAMES[0], NAMES[2])
+
+
 def test_wrong_wishes_are_told_in_a_sentence(
     settings: Settings, sheets: tuple[Sheet, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserFacingError, match="did not answer these items"):
         table(benches(sheets)[0], reference="soundbox-energy")
     with pytest.raises(UserFacingError, match="python -m core ask --model toybox"):
-        tabled(benches(sheets)[0], settings, domain="toybox:held-out")
+        tabled(benches(sheets)[0], settings, domain="fsdd")
     with pytest.raises(UserFacingError, match="names no items"):
         elsewhere.domain_of(" ")
     monkeypatch.setenv("PENUMBRA_HOME", str(settings.home))

@@ -1,0 +1,125 @@
+"""Items from elsewhere: which the models were asked about, and a job that asks the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from core import jobs as running_jobs
+from core.errors import UserFacingError
+from core.jobs import Job
+from core.pipeline.elsewhere import domain_of, offered
+from core.pipeline.sheets import Bench
+from core.ui import _cached_compare, cached, jobs, words
+
+MOST = 120  # items of a domain, unless a visitor says otherwise
+_WATCHED, _REFUSED = "compare-jobs", "compare-refused"
+
+
+def titles(bench: Bench, known: Mapping[str, str]) -> dict[str, str]:
+    """What may be asked about here, and what was: key -> title."""
+    own = bench.sheets[0].card.data.key
+    return {one.key: known.get(one.key, one.title) for one in offered(bench.kind, own)} | dict(known)
+
+
+def panel(bench: Bench, known: Mapping[str, str], wish: str | None) -> None:
+    """Ask the models of this table about items that they never learned."""
+    _over()
+    with st.popover("Ask about items from elsewhere", icon=":material/travel_explore:"):
+        st.markdown(
+            "Every model of the table answers the same items, read once; what it says is kept and found again. Sounds "
+            "and pictures of the built-in sets are made on the spot."
+        )
+        named = titles(bench, known)
+        chosen = st.multiselect(
+            "Items",
+            list(named),
+            default=[wish] if wish in named else list(named)[:1],
+            format_func=lambda key: f"{named[key]}{_told(bench, key) if key in known else ''}",
+            key=f"compare-about-{bench.title}",
+        )
+        other = st.text_input(
+            "or a data set, folder, manifest or zip of this machine",
+            key="compare-source",
+            placeholder="fsdd:test, or /data/my-recordings",
+        )
+        most = st.slider("Items of each, at most", 24, 400, MOST, 8, key="compare-most")
+        about = [*chosen, *([other.strip()] if other.strip() else [])]
+        st.button(
+            f"Ask {words.count(len(bench.names))} models",
+            type="primary",
+            disabled=not about,
+            on_click=start,
+            args=(bench, about, most),
+            icon=":material/play_arrow:",
+        )
+
+
+def missing(bench: Bench, domain: str, title: str) -> None:
+    """Some were asked about a domain, or nobody was: a button that asks the others."""
+    asked = _cached_compare.asked(bench, domain)
+    if len(asked) == len(bench.names):
+        return
+    left = len(bench.names) - len(asked)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"missing-{domain.replace(':', '-')}"):
+        st.markdown(
+            f":material/travel_explore: {words.count(left)} of {words.count(len(bench.names))} models were not asked "
+            f"about {words.plain(title)} yet.",
+            width="stretch",
+        )
+        st.button("Ask them", key=f"ask-{domain}", on_click=start, args=(bench, [domain], MOST))
+
+
+def start(bench: Bench, about: list[str], most: int) -> None:
+    """One job for each way in which models were asked about the items of the table. Runs before the page does."""
+    ways: dict[tuple[int, int] | None, list[str]] = {}
+    for sheet in bench.sheets:
+        way = None if bench.data == "heldout" else (sheet.draws, sheet.seed)
+        ways.setdefault(way, []).append(sheet.name)
+    begun = []
+    try:
+        for key in about:
+            domain_of(key)
+        for way, names in ways.items():
+            line = ["ask", "--model", *names]
+            for key in about:
+                line += ["--about", key]
+            line += ["--most", str(most)]
+            line += [] if way is None else ["--samples", str(way[0]), "--seed", str(way[1])]
+            title = f"Ask {len(names)} models about {', '.join(about)[:60]}"
+            begun.append(running_jobs.submit(cached.settings(), line, title=title, again=True))
+    except UserFacingError as error:
+        st.session_state[_REFUSED] = str(error)
+        return
+    st.session_state.pop(_REFUSED, None)
+    st.session_state[_WATCHED] = begun
+
+
+def watch() -> None:
+    if said := st.session_state.get(_REFUSED):
+        st.error(words.plain(said, 300), icon=":material/block:")
+    for job in st.session_state.get(_WATCHED, ()):
+        jobs.watch(job)
+
+
+def _over() -> None:
+    """Jobs of this visitor that ended: a word about it, or the reason."""
+    left: list[Job] = []
+    for job in st.session_state.get(_WATCHED, ()):
+        try:
+            now = running_jobs.status(job)
+        except UserFacingError:
+            continue
+        if not now.over:
+            left.append(job)
+        elif now.state == "done":
+            st.toast(f"{words.plain(job.title)}: {jobs.told(now)}", icon=":material/check:", duration="long")
+        else:
+            st.session_state[_REFUSED] = f"{job.title}: {jobs.told(now)}"
+    if _WATCHED in st.session_state:
+        st.session_state[_WATCHED] = left
+
+
+def _told(bench: Bench, domain: str) -> str:
+    return f" (asked: {len(_cached_compare.asked(bench, domain))} of {len(bench.names)})"

@@ -1,0 +1,134 @@
+"""What calibration costs, and how doubt ranks classes that were never learned: charts and sentences, no streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.pipeline.contrasts import Shot, front
+from core.pipeline.table import LOWER, Row, Table
+from core.ui import _retention_charts, palette
+from core.ui._compare_table import COLUMNS, Titles, text
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+SETS = {"classes": "four classes left out", "toybox": "Toybox", "digits": "handwritten digits"}
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "hexagon", "triangle-down", "pentagon")
+
+
+def tradeoff(table: Table, titles: Titles, cost: str, loss: str, dark: bool) -> Figure | None:
+    """Calibration against a cost; who is beaten in neither is joined by a line. None where a cost is not known."""
+    from plotly import graph_objects as go
+
+    rows = [row for row in table.rows if table.value(row, cost) is not None and table.value(row, loss) is not None]
+    if not rows:
+        return None
+    floor = 0.01 if cost.endswith("seconds") else 0.0
+    costs = [max(float(table.value(row, cost) or 0.0), floor) for row in rows]
+    losses = [float(table.value(row, loss) or 0.0) for row in rows]
+    best = front(costs, losses)
+    colours = palette.palette(dark)
+    figure = go.Figure(layout=palette.layout(dark, 380))
+    figure.add_scatter(
+        x=[costs[place] for place in best],
+        y=[losses[place] for place in best],
+        mode="lines",
+        line={"color": colours.kept, "width": 1.5, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=costs,
+        y=losses,
+        mode="markers",
+        marker={
+            "size": 11,
+            "color": [colours.kept if place in best else colours.faint for place in range(len(rows))],
+            "symbol": ["circle" if place in best else "circle-open" for place in range(len(rows))],
+            "line": {"width": 2},
+        },
+        customdata=[[titles[row.name], text(cost, table.value(row, cost)), text(loss, value)]
+                    for row, value in zip(rows, losses, strict=True)],
+        hovertemplate="%{customdata[0]}: %{customdata[2]} for %{customdata[1]}<extra></extra>",
+    )  # fmt: skip
+    for place in best:
+        figure.add_annotation(
+            x=_logged(costs[place]), y=losses[place], text=titles[rows[place].name], showarrow=False, xanchor="left",
+            yanchor="top", xshift=6, yshift=-4,
+        )  # fmt: skip
+    figure.update_xaxes(title_text=f"{COLUMNS[cost].title.lower()} ({_unit(cost)})", type="log")
+    figure.update_yaxes(title_text=f"{COLUMNS[loss].title}, less is better")
+    figure.update_layout(margin={"r": 90})
+    return figure
+
+
+def _logged(value: float) -> float:
+    return float(np.log10(value)) if value > 0 else -2.0
+
+
+def _unit(cost: str) -> str:
+    return {
+        "train_seconds": "seconds; below 0.01 drawn there",
+        "seconds_per_item": "seconds",
+        "macs": "multiply-adds",
+        "stored": "numbers",
+        "params": "numbers",
+        "peak_memory": "bytes",
+    }[cost]
+
+
+def tradeoff_finding(table: Table, titles: Titles, cost: str, loss: str) -> str:
+    rows = [row for row in table.rows if table.value(row, cost) is not None and table.value(row, loss) is not None]
+    if not rows:
+        return "Nothing is known of this cost."
+    assert loss in LOWER
+    costs, losses = ([float(table.value(row, key) or 0.0) for row in rows] for key in (cost, loss))
+    best = front(costs, losses)
+    cheap, good = rows[best[0]], rows[best[-1]]
+    if len(best) == 1:
+        return f"{titles[cheap.name]} is best in both: {_both(table, cheap, cost, loss)}."
+    return (
+        f"{len(best)} of {len(rows)} models are beaten in neither, from {titles[cheap.name]} "
+        f"({_both(table, cheap, cost, loss)}) to {titles[good.name]} ({_both(table, good, cost, loss)})."
+    )
+
+
+def _both(table: Table, row: Row, cost: str, loss: str) -> str:
+    return f"{COLUMNS[loss].title} {text(loss, table.value(row, loss))} for {text(cost, table.value(row, cost))}"
+
+
+def shots(found: Sequence[Shot], dark: bool) -> Figure:
+    """One dot a set, seed and doubt."""
+    from plotly import graph_objects as go
+
+    figure = go.Figure(layout=palette.layout(dark, 340))
+    for place, measure in enumerate(dict.fromkeys(key for one in found for key in one.values)):
+        colour, _ = _retention_charts.style_of(measure, dark)
+        label = _retention_charts.label_of(measure, None)
+        mine = [one for one in found if measure in one.values]
+        figure.add_scatter(
+            x=[SETS.get(one.data, one.data) for one in mine],
+            y=[one.values[measure] for one in mine],
+            mode="markers",
+            marker={"size": 10, "color": colour, "symbol": _SYMBOLS[place % len(_SYMBOLS)]},
+            customdata=[[one.seed, one.items] for one in mine],
+            hovertemplate=label + ", seed %{customdata[0]}: %{y:.3f} of %{customdata[1]} items<extra></extra>",
+            name=label,
+        )
+    figure.add_hline(y=0.5, line={"dash": "dot", "width": 1, "color": palette.palette(dark).faint})
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, margin_t=40)
+    figure.update_yaxes(title_text="R-AUROC; 0.5 is a guess")
+    return figure
+
+
+def shots_finding(found: Sequence[Shot]) -> str:
+    both = [one for one in found if {"score", "total"} <= set(one.values)]
+    if not both:
+        return f"{len(found)} measurements are stored."
+    ahead = sum(one.values["score"] > one.values["total"] for one in both)
+    return (
+        f"On classes never learned the predicted loss ranks better than the entropy in {ahead} of {len(both)} "
+        f"measurements ({len({one.data for one in both})} sets, {len({one.seed for one in both})} seeds)."
+    )
