@@ -14,7 +14,7 @@ from core.checkpoints.heldout import Heldout
 from core.checkpoints.saved import Model
 from core.contracts import Dataset, Media, Scope
 from core.media import door
-from core.pipeline.inspect import Inspected, Reader, reader_of
+from core.pipeline.inspect import COVERAGE, How, Inspected, Reader, reader_of
 from core.pipeline.inspect import inspect as inspected_by
 from core.runner import Here
 from core.settings import Settings
@@ -58,8 +58,8 @@ def directions_in(model: Model) -> Directions | None:
     return None if law is None else Directions(law.centre.float().numpy(), law.basis.float().numpy())
 
 
-def inspect(media: Media, inspector: Inspector, **options: Any) -> Inspected:
-    return inspected_by(media, inspector.reader, inspector.here, **options)
+def inspect(media: Media, inspector: Inspector, *, coverage: float = COVERAGE, **how: Any) -> Inspected:
+    return inspected_by(media, inspector.reader, inspector.here, How(**how), coverage=coverage)
 
 
 def inspect_bytes(raw: bytes, inspector: Inspector, **options: Any) -> Inspected:

@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     if not 0 < options.coverage < 1:
         raise UserFacingError(f"A coverage of {options.coverage:g} was asked for; it must lie between 0 and 1.")
     from core.checkpoints.folders import find
-    from core.pipeline.inspect import document, inspect_bytes, reader_of
+    from core.pipeline.inspect import How, document, inspect_bytes, reader_of
     from core.runner import Here
     from core.store import open_collection
 
@@ -46,17 +46,11 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
             collection = stack.enter_context(open_collection(settings.collections, options.collection))
         reader, here = reader_of(options.model, settings), Here(settings)
         here.load(options.model)
+        how = How(options.samples, options.seed)
         for path in options.files:
             try:
-                found = inspect_bytes(
-                    _read(path),
-                    reader,
-                    here,
-                    draws=options.samples,
-                    seed=options.seed,
-                    coverage=options.coverage,
-                    collection=collection,
-                )
+                raw = _read(path)
+                found = inspect_bytes(raw, reader, here, how, coverage=options.coverage, collection=collection)
             except UserFacingError as error:
                 if error.code == "no-vectors":
                     raise  # it is about the collection, and so about every file

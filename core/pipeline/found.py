@@ -17,9 +17,8 @@ from core.errors import StoreError, UserFacingError
 from core.metrics.figure import Figure
 from core.metrics.retrieval import Hits, SafeRetrieval, hits, r_auroc, recall_at_1, safe_retrieval
 from core.metrics.selective import risk_in_words
-from core.pipeline.inspect import Asks
+from core.pipeline.inspect import Asks, How
 from core.retrieval import Safety, Trial, nearest, safe_rows, tried
-from core.runner import Request
 
 if TYPE_CHECKING:
     from core.pipeline.atlas import Atlas
@@ -130,8 +129,7 @@ def stored(shelf: Shelf, place: int) -> Query:
 
 def of_file(atlas: Atlas, shelf: Shelf, asks: Asks, media: Media, device: str = "auto") -> Query:
     """A file as a query: its features, and what the model says of it when asked as the stored items were."""
-    request = Request(atlas.model, media=(media,), draws=atlas.draws, seed=atlas.seed, device=device, keep=False)
-    answer = asks.ask(request)
+    answer = asks.ask(How(atlas.draws, atlas.seed, device).request(atlas.model, media, keep=False))
     if answer.mark != atlas.mark:
         raise StoreError(f"The model {atlas.model!r} was trained again meanwhile; index it again.", code="changed")
     vector = atlas.alongside(answer.features[0])

@@ -8,7 +8,7 @@ Draw t of S is the same for every S, so that a first look with few draws is the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -43,8 +43,28 @@ class Asks(Protocol):
     def ask(self, request: Request) -> Answer: ...
 
 
-class Refines(Protocol):
-    def refine(self, request: Request) -> Iterator[Answer]: ...
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a model is asked.
+
+    ``noise_of`` is the sha256 whose noise is taken, by default each file's own: with that of the original, steps of a
+    perturbed file differ by what was done to it and not by their draws.
+    """
+
+    draws: int = SAMPLES
+    seed: int = 0
+    device: str = "auto"
+    noise_of: str | None = None
+
+    def request(self, model: str, *media: Media, keep: bool = True) -> Request:
+        """``keep``: the draws are wanted, too."""
+        noise = () if self.noise_of is None else (self.noise_of,) * len(media)
+        return Request(
+            model, media=media, sha256s=noise, draws=self.draws, seed=self.seed, device=self.device, keep=keep
+        )
+
+
+USUAL = How()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,55 +127,18 @@ def reader_of(name: str, settings: Settings) -> Reader:
 
 
 def inspect_bytes(
-    raw: bytes, reader: Reader, asks: Asks, *, sandbox: Sandbox | None = None, **options: Any
+    raw: bytes, reader: Reader, asks: Asks, how: How = USUAL, *, sandbox: Sandbox | None = None, **reading: Any
 ) -> Inspected:
     """``inspect`` of one file as it arrived; its ``seconds`` count the decoding too."""
     began = time.perf_counter()
     media = door.open_media(raw, kind=reader.card.kind, sandbox=sandbox)
-    found = inspect(media, reader, asks, **options)
+    found = inspect(media, reader, asks, how, **reading)
     return replace(found, seconds=time.perf_counter() - began)
 
 
-def inspect(
-    media: Media,
-    reader: Reader,
-    asks: Asks,
-    *,
-    draws: int = SAMPLES,
-    seed: int = 0,
-    device: str = "auto",
-    noise_of: str | None = None,
-    **options: Any,
-) -> Inspected:
-    """Ask, and read the answer as ``inspected`` does.
-
-    ``noise_of`` is the sha256 whose noise is taken, by default the file's own: with that of the original, steps of a
-    perturbed file differ by what was done to it and not by their draws.
-    """
-    return inspected(media, reader, asks.ask(request_of(media, reader, draws, seed, device, noise_of)), **options)
-
-
-def refined(
-    media: Media,
-    reader: Reader,
-    runner: Refines,
-    *,
-    draws: int = SAMPLES,
-    seed: int = 0,
-    device: str = "auto",
-    noise_of: str | None = None,
-    **options: Any,
-) -> Iterator[Inspected]:
-    """``inspect``, in scope network with a few draws first; the last one has all."""
-    for answer in runner.refine(request_of(media, reader, draws, seed, device, noise_of)):
-        yield inspected(media, reader, answer, **options)
-
-
-def request_of(
-    media: Media, reader: Reader, draws: int, seed: int = 0, device: str = "auto", noise_of: str | None = None
-) -> Request:
-    noise = () if noise_of is None else (noise_of,)
-    return Request(reader.card.name, media=(media,), sha256s=noise, draws=draws, seed=seed, device=device)
+def inspect(media: Media, reader: Reader, asks: Asks, how: How = USUAL, **reading: Any) -> Inspected:
+    """Ask, and read the answer as ``inspected`` does."""
+    return inspected(media, reader, asks.ask(how.request(reader.card.name, media)), **reading)
 
 
 def inspected(

@@ -14,10 +14,11 @@ import numpy as np
 from core.contracts import Media
 from core.errors import UserFacingError
 from core.media.audio import window_starts
-from core.pipeline.inspect import Asks
+from core.pipeline.inspect import Asks, How
 from core.runner import Answer, Request
 
 DRAWS = 16
+FEW = How(DRAWS)
 MOST = 48  # windows of a sound
 PARTS = 7  # of a picture, to either side
 _PIECES = 5  # windows are this part of a sound that a network hears whole
@@ -68,10 +69,8 @@ def along(
     model: str,
     asks: Asks,
     hears: float | None,
+    how: How = FEW,
     *,
-    draws: int = DRAWS,
-    seed: int = 0,
-    device: str = "auto",
     most: int = MOST,
 ) -> Along:
     """A long sound in windows as long as the model ``hears``; of a shorter one each window is repeated to that length.
@@ -86,11 +85,11 @@ def along(
     hop = max(1, size // 2, -(-(frames - size) // max(1, most - 1)))
     starts = window_starts(frames, size, hop)
     windows = [replace(media, samples=window.filled(media.samples[start : start + size])) for start in starts]
-    told = _asked(asks, Request(model, media=tuple(windows), draws=draws, seed=seed, device=device, keep=False))
-    how = f"windows of {size / rate:.2g} s"
-    how += f", each repeated to {window.asked / rate:.3g} s" if window.asked > size else ""
+    told = _asked(asks, how.request(model, *windows, keep=False))
+    said = f"windows of {size / rate:.2g} s"
+    said += f", each repeated to {window.asked / rate:.3g} s" if window.asked > size else ""
     probs = np.concatenate([answer.mean for answer in told])
-    return Along(np.array(starts) / rate, size / rate, _doubts(told), probs, how)
+    return Along(np.array(starts) / rate, size / rate, _doubts(told), probs, said)
 
 
 def window_of(frames: int | None, rate: int, hears: float | None) -> Window:
@@ -109,10 +108,8 @@ def across(
     media: Media,
     model: str,
     asks: Asks,
+    how: How = FEW,
     *,
-    draws: int = DRAWS,
-    seed: int = 0,
-    device: str = "auto",
     parts: int = PARTS,
 ) -> Across:
     """Each part in turn is covered with the picture's mean colour."""
@@ -130,7 +127,7 @@ def across(
             covered = media.samples.copy()
             covered[top:bottom, first:last] = colour
             asked.append(replace(media, samples=covered))
-    told = _asked(asks, Request(model, media=tuple(asked), draws=draws, seed=seed, device=device, keep=False))
+    told = _asked(asks, how.request(model, *asked, keep=False))
     doubts, probs = _doubts(told), np.concatenate([answer.mean for answer in told])
     best = int(probs[0].argmax())
     less = "" if high == height else f", in {wide} x {high} pixels"

@@ -15,8 +15,8 @@ import streamlit as st
 
 from core.checkpoints.folders import find, mark_of
 from core.contracts import Media
-from core.pipeline.inspect import COVERAGE, Inspected, Reader, inspected, reader_of, request_of
-from core.pipeline.places import Across, Along, across, along
+from core.pipeline.inspect import COVERAGE, How, Inspected, Reader, inspected, reader_of
+from core.pipeline.places import DRAWS, Across, Along, across, along
 from core.runner import Answer
 from core.ui import cached, running
 from core.ui.controls import Choice
@@ -31,10 +31,7 @@ class Asked:
     sha256: str
     model: str
     mark: str
-    draws: int
-    seed: int
-    device: str
-    noise_of: str | None = None
+    how: How
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,15 +89,15 @@ def said(
     """Growing answers, the last one whole; what was asked before is there at once."""
     assert chosen.model is not None, "a page asks a model by its name"
     known = reader(chosen.model)
-    asked = Asked(sha256, chosen.model, known.mark, chosen.draws, chosen.seed, chosen.device, noise_of)
+    how = How(chosen.draws, chosen.seed, chosen.device, noise_of)
+    asked = Asked(sha256, chosen.model, known.mark, how)
     found = _answers().get(asked)
     if found is not None:
         yield found
         return
     whole = media()
     about = replace(whole, samples=np.zeros(0, whole.samples.dtype))
-    request = request_of(whole, known, chosen.draws, chosen.seed, chosen.device, noise_of)
-    for answer in running.runner().refine(request, on_place=on_place):
+    for answer in running.runner().refine(how.request(chosen.model, whole), on_place=on_place):
         found = Said(asked, answer, about)
         yield found
     if found is not None:
@@ -125,19 +122,22 @@ def _found(asked: Asked, draws: int, coverage: float, _told: Said) -> Inspected:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _along(asked: Asked, _media: Media, _hears: float | None) -> Along:
-    return along(
-        _media, asked.model, running.runner(), hears=_hears, draws=asked.draws, seed=asked.seed, device=asked.device
-    )
+    return along(_media, asked.model, running.runner(), _hears, asked.how)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _across(asked: Asked, _media: Media) -> Across:
-    return across(_media, asked.model, running.runner(), draws=asked.draws, seed=asked.seed, device=asked.device)
+    return across(_media, asked.model, running.runner(), asked.how)
 
 
-def doubt_along(told: Said, media: Media, draws: int) -> Along:
-    return _along(replace(told.asked, draws=draws), media, told.answer.hears)
+def doubt_along(told: Said, media: Media) -> Along:
+    return _along(_shorter(told.asked), media, told.answer.hears)
 
 
-def doubt_across(told: Said, media: Media, draws: int) -> Across:
-    return _across(replace(told.asked, draws=draws), media)
+def doubt_across(told: Said, media: Media) -> Across:
+    return _across(_shorter(told.asked), media)
+
+
+def _shorter(asked: Asked) -> Asked:
+    """Many parts are asked, so fewer draws do."""
+    return replace(asked, how=replace(asked.how, draws=min(DRAWS, asked.how.draws)))

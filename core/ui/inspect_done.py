@@ -82,9 +82,9 @@ def _take(case: Case, told: Said, found: Inspected) -> None:
     asked = told.asked
     st.caption(
         f"Answered by {words.plain(asked.model)} on {words.plain(told.answer.device)} in {told.answer.precision} with "
-        f"{found.draws} samples and seed {asked.seed}, in {words.seconds(told.answer.seconds)}."
+        f"{found.draws} samples and seed {asked.how.seed}, in {words.seconds(told.answer.seconds)}."
     )
-    about = {"model": asked.model, "mark": asked.mark, "seed": str(asked.seed), "samples": str(found.draws)}
+    about = {"model": asked.model, "mark": asked.mark, "seed": str(asked.how.seed), "samples": str(found.draws)}
     about["sha256"] = found.sha256
     name = f"{asked.model}-{found.sha256[:8]}"
     st.markdown("**Take the answer along**")

@@ -11,7 +11,6 @@ import streamlit as st
 
 from core.contracts import Media
 from core.media import preview
-from core.pipeline.places import DRAWS
 from core.ui import _cached_inspect, _inspect_place_charts, _inspect_words, plot, shell, words
 from core.ui._cached_inspect import Said
 from core.ui._inspect_case import Case
@@ -29,7 +28,7 @@ def show(case: Case, told: Said) -> None:
 
 def _along(case: Case, told: Said, sound: Sound) -> None:
     with st.spinner("Asking window by window"):
-        found = _cached_inspect.doubt_along(told, case.media(), min(DRAWS, told.asked.draws))
+        found = _cached_inspect.doubt_along(told, case.media())
     figure = _inspect_place_charts.along(found, sound, told.answer.classes, shell.is_dark())
     said, key = _inspect_words.along(found), f"{case.key}-along"
     starts = [float(start) for start in found.starts]
@@ -67,7 +66,7 @@ def _small(picture: bytes) -> bytes:
 
 def _across(case: Case, told: Said) -> None:
     with st.spinner("Covering one part after the other"):
-        found = _cached_inspect.doubt_across(told, case.media(), min(DRAWS, told.asked.draws))
+        found = _cached_inspect.doubt_across(told, case.media())
     picture = "data:image/png;base64," + base64.b64encode(_small(case.view.preview)).decode()
     heats = (
         ("leans", _inspect_place_charts.leaning(found), _inspect_words.leaning(found), "What the answer leans on"),

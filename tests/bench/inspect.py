@@ -26,7 +26,7 @@ import numpy as np
 
 from core.data import open_dataset
 from core.media import door
-from core.pipeline.inspect import Reader, inspected, reader_of, request_of
+from core.pipeline.inspect import How, Reader, inspected, reader_of
 from core.runner import Runner
 from core.settings import Settings, load
 
@@ -66,7 +66,7 @@ def once(raw: bytes, reader: Reader, runner: Runner, samples: int) -> dict[str, 
     media = door.open_media(raw, kind=reader.card.kind)
     decoded = time.perf_counter()
     seconds = {"decode": decoded - began}
-    for answer in runner.refine(request_of(media, reader, samples)):
+    for answer in runner.refine(How(samples).request(reader.card.name, media)):
         told = time.perf_counter()
         found = inspected(media, reader, answer)
         assert found.verdict.sentence

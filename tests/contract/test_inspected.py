@@ -97,7 +97,8 @@ def test_a_perturbed_file_may_take_the_noise_of_the_original_among_others(here: 
 
 def test_a_first_look_grows_into_the_whole_answer(here: Settings, dropout: Inspector) -> None:
     media = open_media(png(here))
-    first, last = walk.refined(media, dropout.reader, Growing(dropout.here, 8, 30), draws=30)
+    answers = Growing(dropout.here, 8, 30).refine(walk.How(30).request(dropout.model.name, media))
+    first, last = (walk.inspected(media, dropout.reader, answer) for answer in answers)
     assert (first.draws, last.draws) == (8, 30)
     np.testing.assert_allclose(first.probs, last.probs[:8], atol=1e-6)
     whole = inspect(media, dropout, draws=30)
@@ -117,7 +118,7 @@ from pathlib import Path
 import numpy as np
 from core.contracts import Media, Receipt
 import core.pipeline.found
-from core.pipeline.inspect import document, inspect, reader_of, ternary
+from core.pipeline.inspect import How, document, inspect, reader_of, ternary
 from core.pipeline.perturb import Knobs, perturbed
 from core.pipeline.places import across
 from core.runner import Runner
@@ -128,11 +129,11 @@ pixels = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
 media = Media("image", pixels, None, "ab" * 32, Receipt("png", "RGB 8 bit", 1))
 reader = reader_of(name, settings)
 with Runner(settings) as runner:
-    found = inspect(media, reader, runner, draws=6)
+    found = inspect(media, reader, runner, How(6))
     print(document(found, "one")["verdict_code"], ternary(found) is not None)
-    print(len(across(media, name, runner, draws=2, parts=2).without))
+    print(len(across(media, name, runner, How(2), parts=2).without))
     turned = perturbed(media, Knobs(noise=0.5, blur=0.2))
-    print(inspect(turned, reader, runner, draws=6, noise_of=media.sha256).draws)
+    print(inspect(turned, reader, runner, How(6, noise_of=media.sha256)).draws)
 print(sorted({"torch", "librosa", "numba", "sklearn", "lancedb", "pandas", "streamlit"} & set(sys.modules)))
 """
 

@@ -13,6 +13,7 @@ import pytest
 from core.checkpoints.saved import Model
 from core.contracts import Media, Receipt
 from core.errors import UserFacingError
+from core.pipeline.inspect import How
 from core.pipeline.listen import Listening, Tape
 from core.pipeline.places import along
 from core.runner import Answer, Request
@@ -88,7 +89,7 @@ def played(found: Listening, asked: Asked, every: float = 0.05) -> Listening:
 def test_a_replayed_file_has_the_doubts_of_its_windows(random: Model, point: Model, seconds: float) -> None:
     """At equal draws and seed: windows as long as the model hears, or the shorter, repeated ones of a short sound."""
     media = sound(seconds)
-    known = along(media, random.name, Inspector(random).here, HEARS, draws=7, seed=3)
+    known = along(media, random.name, Inspector(random).here, HEARS, How(7, 3))
     hop = float(known.starts[1])
     found, asked = stream(media, [random, point], most=7, seed=3, chunk=hop, took=1e-6)
     told = {round(one.start, 6): one for one in played(found, asked).told[random.name] if one.draws == 7}

@@ -15,6 +15,7 @@ from core.checkpoints.saved import Model
 from core.contracts import Media, Receipt
 from core.errors import UserFacingError
 from core.pipeline import places
+from core.pipeline.inspect import How
 from core.pipeline.places import Across, Along
 from core.runner import Answer, Request
 from core.settings import Settings
@@ -49,12 +50,12 @@ def picture(pixels: np.ndarray) -> Media:
     return Media("image", pixels, None, "cd" * 32, Receipt("png", "RGB 8 bit", 1))
 
 
-def along(media: Media, model: Model, **options: Any) -> Along:
-    return places.along(media, model.name, Inspector(model).here, HEARS, **options)
+def along(media: Media, model: Model, *, most: int = places.MOST, **how: Any) -> Along:
+    return places.along(media, model.name, Inspector(model).here, HEARS, How(**how), most=most)
 
 
-def across(media: Media, model: Model, **options: Any) -> Across:
-    return places.across(media, model.name, Inspector(model).here, **options)
+def across(media: Media, model: Model, *, parts: int = places.PARTS, **how: Any) -> Across:
+    return places.across(media, model.name, Inspector(model).here, How(**how), parts=parts)
 
 
 def test_windows_of_a_long_sound_are_what_the_network_hears(hears: Model) -> None:
@@ -158,7 +159,7 @@ def test_parts_are_asked_a_few_at_a_time_with_one_answer(sees: Model, monkeypatc
             asked.append(len(request))
             return Inspector(sees).here.ask(request)
 
-    found = places.across(picture(pixels), sees.name, Counts(), draws=3, parts=3)
+    found = places.across(picture(pixels), sees.name, Counts(), How(3), parts=3)
     assert asked == [4, 4, 2]
     np.testing.assert_allclose(found.without, whole.without, atol=1e-6)
     assert found.whole == pytest.approx(whole.whole, abs=1e-6)
