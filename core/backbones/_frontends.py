@@ -21,14 +21,24 @@ from core.media.spectrogram import MelConfig
 _HTK_SLOPE, _HTK_CORNER = 2595.0, 700.0  # mel = slope log10(1 + f / corner)
 
 
-class LogMel(nn.Module):
+class FrontEnd(nn.Module):
+    """What already is a spectrogram passes, so that training may keep those of sounds that it asks for again."""
+
+    def forward(self, waves: Tensor) -> Tensor:
+        return waves if waves.dim() == 4 else self.spectrogram(waves)
+
+    def spectrogram(self, waves: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class LogMel(FrontEnd):
     """(items, time) to (items, 1, frames, mels) in dB, as PANNs."""
 
     def __init__(self, config: MelConfig) -> None:
         super().__init__()
         self.config = config
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def spectrogram(self, waves: Tensor) -> Tensor:
         return spectrogram.log_mel_torch(waves, self.config)[:, None]
 
 
@@ -56,31 +66,31 @@ class PaddedMel:
         return (spectrum.real.square() + spectrum.imag.square()) @ bank
 
 
-class PeakDecibels(nn.Module):
+class PeakDecibels(FrontEnd):
     """(items, time) to (items, 1, mels, frames) in dB below the item's own maximum, at most ``depth`` below it."""
 
     def __init__(self, mel: PaddedMel, depth: float = 80.0, floor: float = 1e-10) -> None:
         super().__init__()
         self.mel, self.depth, self.floor = mel, depth, floor
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def spectrogram(self, waves: Tensor) -> Tensor:
         level = 10.0 * torch.log10(self.mel.power(waves).clamp(min=self.floor))
         level = level - level.amax(dim=(1, 2), keepdim=True)
         return level.clamp(min=-self.depth).to(waves.dtype).transpose(1, 2)[:, None]
 
 
-class LinearLog(nn.Module):
+class LinearLog(FrontEnd):
     """(items, time) to (items, 1, frames, mels): log10(1 + gain m) / top."""
 
     def __init__(self, mel: PaddedMel, gain: float, top: float) -> None:
         super().__init__()
         self.mel, self.gain, self.top = mel, gain, top
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def spectrogram(self, waves: Tensor) -> Tensor:
         return (torch.log10(1.0 + self.gain * self.mel.power(waves)) / self.top).to(waves.dtype)[:, None]
 
 
-class MelPicture(nn.Module):
+class MelPicture(FrontEnd):
     """(items, time) to (items, 3, height, width): a log-mel shown to a network for pictures as a grey one.
 
     Low bands are at the bottom. -60 to 40 dB is black to white, normalised as the network's pictures.
@@ -99,7 +109,7 @@ class MelPicture(nn.Module):
         self.config, self.size = config, size
         self.mean, self.std = mean, std
 
-    def forward(self, waves: Tensor) -> Tensor:
+    def spectrogram(self, waves: Tensor) -> Tensor:
         level = spectrogram.log_mel_torch(waves, self.config)
         grey = ((level - self.BLACK) / self.RANGE).clamp(0.0, 1.0).transpose(1, 2).flip(1)[:, None]
         if grey.shape[2:] != self.size:

@@ -30,6 +30,7 @@ from core.training.augment import Augment
 from core.training.balance import weighed
 from core.training.divide import Sides, divided, narrowed
 from core.training.examples import Examples
+from core.training.heard import heard
 from core.training.loop import Fit, fabric_of, fit
 from core.training.plan import Plan, refuse_odd
 from core.training.prepared import PreparedSet, prepare, rows_where
@@ -259,6 +260,8 @@ def plain_folder(found: Ready, settings: Settings) -> Path:
 
 def fit_of(found: Ready, settings: Settings) -> Fit:
     train_examples = found.examples["train"]
+    if found.config.scope == "network" and found.device == "cpu":  # elsewhere they cost less than their way there
+        train_examples = heard(train_examples, found.given, found.plan.augment)
     weights = cache.weights_mark((*found.given.stages, ("head", found.given.head)))
     identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes, weights)
     return Fit(

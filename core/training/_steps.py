@@ -152,9 +152,10 @@ def _optimiser(state: Any, schedule: Schedule) -> torch.optim.Optimizer:
     ]
     if schedule.optimiser == "sgd":
         return torch.optim.SGD(given, lr=schedule.rate, momentum=0.9, nesterov=True)
+    at_once = all(parameter.device.type in ("cpu", "cuda") for found in groups.values() for parameter in found)
     if schedule.optimiser == "adamw":
-        return torch.optim.AdamW(given, lr=schedule.rate)
-    return torch.optim.Adam(given, lr=schedule.rate, amsgrad=schedule.optimiser == "amsgrad")
+        return torch.optim.AdamW(given, lr=schedule.rate, fused=at_once)
+    return torch.optim.Adam(given, lr=schedule.rate, amsgrad=schedule.optimiser == "amsgrad", fused=at_once)
 
 
 def _matrices_of(module: nn.Module) -> Iterator[nn.Parameter]:
