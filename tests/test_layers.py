@@ -140,6 +140,7 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     )
     walks = (
         "ready",
+        "checked",
         "train",
         "keep",
         "finished",

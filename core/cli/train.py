@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable")
     parser.add_argument("--again", action="store_true", help="train anew: forget what was begun under this name")
     parser.add_argument("--resume", action="store_true", help="go on where it was stopped, also with --again")
+    parser.add_argument("--check", action="store_true", help="only say what would be trained, or why nothing can be")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--devices", type=at_least_one, default=1, help="processes on one machine")
     parser.add_argument("--nodes", type=at_least_one, default=1, help="machines")
@@ -53,6 +55,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     given = (*([f"data={options.data}"] if options.data else []), *options.set)
     plan = plan_of(pick(options.recipe), tuple(given))
     name = options.name or options.recipe
+    if options.check:
+        return _check(plan, name, options, settings)
     check_name_of(name)  # before a folder of this name is looked at
     device = choose(options.device or settings.device).key
     anew = options.again and not options.resume
@@ -69,6 +73,16 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
             raise SystemExit(0)  # of several processes one speaks
         end(name, settings)
     return Outcome({"model": name, "trained": True, "card": card.to_json()}, _told(card))
+
+
+def _check(plan: Any, name: str, options: argparse.Namespace, settings: Settings) -> Outcome:
+    from core.pipeline.checked import checked
+
+    found = checked(plan, name, settings, copy=options.copy, anew=options.again)
+    if found.there:
+        return Outcome(asdict(found), (f"{name} is trained already.",))
+    items = f"from {found.train:,} items of {found.title}" if found.train is not None else "once its data are fetched"
+    return Outcome(asdict(found), (f"{name}: {plan.method} on {plan.backbone} would be trained {items}.",))
 
 
 def _command(options: argparse.Namespace, name: str) -> str:

@@ -1,0 +1,93 @@
+"""A selection of items as data to train on: their files in a folder with a manifest, labels as they were."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.contracts import Progress, no_progress
+from core.errors import UserFacingError
+from core.fingerprint import fingerprint
+from core.media.sniff import sniff
+from core.pipeline.atlas import Atlas, read_item, source_of
+from core.settings import Settings
+
+MOST = 5_000  # items of one selection: each is a file
+MANIFEST = "selection.csv"
+_SEVERAL = "These items have several labels each, which a table of files cannot say; train on the whole set instead."
+_FEWEST = 3  # items of a class: one to train on, one to choose by, one to be judged by
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a selection holds, before anything is written."""
+
+    items: int
+    labelled: int
+    classes: tuple[tuple[str, int], ...]  # the most frequent first
+    why_not: str | None  # nothing could be trained on it
+
+
+def holding(atlas: Atlas, ids: Sequence[str]) -> Holding:
+    chosen = set(ids)
+    counts = Counter(name for id_, name in zip(atlas.ids, atlas.label_names, strict=True) if id_ in chosen and name)
+    classes = tuple(counts.most_common())
+    several = atlas.labels.ndim == 2
+    why = _SEVERAL if several else _why_not(len(chosen), classes)
+    return Holding(len(chosen), sum(counts.values()), classes, why)
+
+
+def _why_not(items: int, classes: tuple[tuple[str, int], ...]) -> str | None:
+    if items > MOST:
+        return f"{items:,} items are selected, and at most {MOST:,} can be trained on from a map; select fewer."
+    if not classes:
+        return "None of the selected items has a label, and a classifier learns from labels."
+    if len(classes) < 2:
+        return f"All labelled items of the selection are {classes[0][0]}; a classifier needs two classes at least."
+    if poor := [f"{name} {count}" for name, count in classes if count < _FEWEST]:
+        return (
+            f"Too few items of some classes are selected ({', '.join(poor[:5])}): each needs {_FEWEST}, one to learn "
+            "from, one to choose by and one to be judged by. Draw a larger outline, or leave those classes out of it."
+        )
+    return None
+
+
+def write(atlas: Atlas, ids: Sequence[str], settings: Settings, progress: Progress = no_progress) -> Path:
+    """The manifest, whole or not there; the same selection is written once. Unlabelled items are left out."""
+    told = holding(atlas, ids)
+    if told.why_not is not None:
+        raise UserFacingError(told.why_not, code="selection")
+    folder = settings.uploads / "selections" / fingerprint(atlas.fingerprint, sorted(ids))[:32]
+    if (folder / MANIFEST).is_file():
+        return folder / MANIFEST
+    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    draft.mkdir(parents=True)
+    try:
+        _fill(draft, atlas, set(ids), settings, progress)
+        draft.replace(folder)
+    except OSError as error:
+        if not (folder / MANIFEST).is_file():  # else another visitor wrote the same
+            raise UserFacingError("The selection could not be stored here; free some space, then try again.",
+                                  code="disk") from error  # fmt: skip
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder / MANIFEST
+
+
+def _fill(folder: Path, atlas: Atlas, chosen: set[str], settings: Settings, progress: Progress) -> None:
+    source = source_of(atlas, settings)
+    rows = [row for row, id_ in enumerate(atlas.ids) if id_ in chosen and atlas.label_names[row] is not None]
+    with (folder / MANIFEST).open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("path", "label", "group", "id"))
+        for done, row in enumerate(rows, 1):
+            raw = read_item(atlas, atlas.ids[row], settings, source)
+            name = f"{row:06d}.{sniff(raw).container}"
+            (folder / name).write_bytes(raw)
+            writer.writerow((name, atlas.label_names[row], f"recording-{int(atlas.groups[row])}", atlas.ids[row]))
+            progress(done, len(rows), "copy")

@@ -1,0 +1,261 @@
+"""One training on the page: how far it is, its curves as they come, and buttons that do what they say."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shlex
+
+import streamlit as st
+
+from core import jobs as running
+from core.errors import UserFacingError
+from core.pipeline import run_exports
+from core.pipeline.runs import Curves, Run, curves, discard, run_of, table
+from core.ui import _train_charts, address, cached, jobs, models, plot, shell, tables, words
+from core.ui.address import Kept
+
+_EVERY = 1.0  # seconds between two looks at a training that runs
+_STOPS = 12.0  # seconds that a cancel waits for the end
+_SAID = "train-said"  # in the session: what could not be done
+_WORDS = {
+    "queued": ":material/hourglass_empty: waits its turn",
+    "running": ":material/progress_activity: runs",
+    "done": ":green[:material/check:] done",
+    "paused": ":material/pause_circle: paused",
+    "cancelled": ":material/cancel: cancelled",
+    "lost": ":material/help: broken off",
+    "failed": ":red[:material/error:] failed",
+    "refused": ":red[:material/block:] refused",
+    "unfinished": ":material/pause_circle: not finished",
+}
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > 100:
+        raise ValueError(text[:40])
+    return text
+
+
+RUN = Kept("run", "", _name, "a training that was begun here")  # the one that is shown; empty: the one that runs
+
+
+def show(run: Run) -> None:
+    """All of one training. The page runs anew when its state changes."""
+    with st.container(border=True, key=f"train-run-{run.name}"):
+        if run.live:
+            st.fragment(_live, run_every=_EVERY)(run.name, run.state)
+        else:
+            _ended(run)
+
+
+def _live(name: str, before: str) -> None:
+    run = run_of(name, cached.settings())
+    if run is None or run.state != before:
+        st.rerun()
+    assert run is not None
+    _head(run)
+    now = run.now
+    if now is not None:
+        at, _ = curves(run).of("loss")
+        epoch = f"epoch {at[-1]:.1f} of {run.epochs}: " if len(at) and run.epochs and now.stage == "train" else ""
+        st.progress(min(1.0, now.done / now.total) if now.total else 0.0, text=epoch + jobs.told(now))
+    _buttons(run)
+    _curves(run, "live")
+
+
+def _head(run: Run) -> None:
+    plan, data = run.plan, run.about.get("title") or run.plan.get("data", "")
+    parts = [f"{words.plain(str(plan.get('method', '')))} on {words.plain(str(plan.get('backbone', '')))}"] * bool(plan)
+    parts += [f"learns {words.plain(str(data), 60)}"] * bool(data)
+    st.subheader(f"{words.plain(run.name)}", anchor=False)
+    st.markdown(" · ".join([_WORDS[run.state], *parts, f"recipe {words.plain(run.recipe)}"]))
+
+
+def _buttons(run: Run) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if run.live:
+            st.button(
+                "Pause",
+                icon=":material/pause:",
+                key=f"pause-{run.name}",
+                on_click=_act,
+                args=(run, "pause"),
+                help="It saves itself at once and can go on from there at any time.",
+            )
+        elif run.state != "done" and run.job is not None:
+            st.button(
+                "Resume",
+                icon=":material/play_arrow:",
+                key=f"resume-{run.name}",
+                type="primary",
+                on_click=_act,
+                args=(run, "resume"),
+                help="The same command again: it goes on where it was saved.",
+            )
+        if run.live:
+            st.button(
+                "Cancel",
+                icon=":material/close:",
+                key=f"cancel-{run.name}",
+                on_click=_act,
+                args=(run, "cancel"),
+                help="It stops, and what it has learned so far is thrown away.",
+            )
+        elif run.state != "done":
+            st.button(
+                "Throw away",
+                icon=":material/delete:",
+                key=f"discard-{run.name}",
+                on_click=_act,
+                args=(run, "discard"),
+                help="Its measurements and what it saved are removed.",
+            )
+        if run.job is not None:
+            with st.popover("Command", icon=":material/terminal:", type="tertiary"):
+                st.code("python -m core " + shlex.join(run.job.words), language="bash", wrap_lines=True)
+                st.caption("The same words in a terminal are the same training.")
+    if said := st.session_state.pop(f"{_SAID}-{run.name}", ""):
+        st.error(words.plain(said, 300), icon=":material/block:")
+
+
+def _act(run: Run, what: str) -> None:
+    """Runs before the page does."""
+    settings = cached.settings()
+    try:
+        if what == "resume" and run.job is not None:
+            running.resume(settings, run.job)
+        elif what == "pause" and run.job is not None:
+            running.cancel(run.job, pause=True)
+        else:
+            if run.job is not None and run.live and not running.cancel(run.job, wait=_STOPS).over:
+                raise UserFacingError("It is still stopping; throw it away when it has.", code="stopping")
+            _thrown(run.name)
+    except UserFacingError as error:
+        st.session_state[f"{_SAID}-{run.name}"] = str(error)
+
+
+def _thrown(name: str) -> None:
+    settings = cached.settings()
+    if (run := run_of(name, settings)) is not None:
+        discard(run)
+    if address.get(RUN) == name:
+        address.put(RUN, "")
+
+
+# ---- curves ----
+
+
+def _curves(run: Run, where: str) -> Curves:
+    """Nothing where nothing was measured."""
+    measured, dark = curves(run), shell.is_dark()
+    if not len(measured):
+        if run.about.get("gathers"):
+            st.caption("This method gathers statistics in one pass, so there is no curve to watch.")
+        return measured
+    losses, quality = _train_charts.loss_lines(measured, dark), _train_charts.quality_of(measured)
+    left, right = st.columns(2, gap="medium")
+    key = f"{where}-{run.name}"
+    if losses:
+        with left:
+            finding = _train_charts.loss_finding(measured)
+            figure = _train_charts.curves_figure(losses, "loss in nats", run.epochs, dark)
+            plot.show(figure, f"loss-{key}", alt=f"Loss by epoch. {finding}", name=f"loss-{run.name}")
+            st.caption(finding)
+    with right:
+        _quality(run, measured, quality, key)
+    _more(run, measured, key)
+    return measured
+
+
+def _quality(run: Run, measured: Curves, quality: str | None, key: str) -> None:
+    finding = _train_charts.quality_finding(measured, len(run.classes))
+    if quality is not None:
+        dark, said = shell.is_dark(), _train_charts.said_quality(quality)
+        line = plot.Curve(*measured.of(quality), "validation", plot.CATEGORIES[2], says="%{y:.1%} at epoch %{x:.3g}")
+        figure = _train_charts.curves_figure([line], said, run.epochs, dark, share=True)
+        plot.show(figure, f"quality-{key}", alt=f"{said} by epoch. {finding}", name=f"quality-{run.name}")
+    st.caption(finding)
+
+
+def _more(run: Run, measured: Curves, key: str) -> None:
+    """The KL of a distribution over weights, and what is taken for what."""
+    counted, dark = table(run), shell.is_dark()
+    left, right = st.columns(2, gap="medium")
+    epochs, values = measured.of("kl")
+    if len(values):
+        with left:
+            finding = _train_charts.kl_finding(measured)
+            line = plot.Curve(epochs, values, "KL", plot.CATEGORIES[3], says="%{y:.4g} nats at epoch %{x:.3g}")
+            figure = _train_charts.curves_figure([line], "KL in nats", run.epochs, dark)
+            plot.show(figure, f"kl-{key}", alt=f"KL by epoch. {finding}", name=f"kl-{run.name}")
+            st.caption(finding)
+    if counted is not None:
+        with right if len(values) else left:
+            finding = _train_charts.table_finding(counted, run.classes)
+            figure = _train_charts.table_figure(counted, run.classes, dark)
+            plot.show(figure, f"table-{key}", alt=f"What is taken for what. {finding}", name=f"confusion-{run.name}")
+            st.caption(finding)
+
+
+# ---- ended ----
+
+
+def _ended(run: Run) -> None:
+    _head(run)
+    if run.now is not None and run.state in ("failed", "refused", "lost"):
+        st.error(words.plain(run.now.message, 400), icon=":material/block:")
+        if run.state == "failed" and run.job is not None:
+            with st.expander("What it printed", icon=":material/article:"):
+                st.code(running.log_of(run.job, lines=20), language=None)
+    if run.has_model:
+        _finished(run)
+    _buttons(run)
+    measured = _curves(run, "ended")
+    if len(measured):
+        downloads([run], run.name)
+
+
+def _finished(run: Run) -> None:
+    """Its card, and what to do with it next."""
+    try:
+        one = models.facts(run.name)
+    except UserFacingError as error:
+        st.warning(words.plain(str(error), 300))
+        return
+    card, doubt = st.columns([3, 2], gap="medium")
+    with card:
+        models.card(one, None)
+    with doubt:
+        if importlib.util.find_spec("core.ui.diagnosis") is not None:
+            importlib.import_module("core.ui.diagnosis").card(run.name)
+    with st.container(horizontal=True, gap="small"):
+        for title, label in (
+            ("Inspect", "Inspect with it"),
+            ("Map", "See its map"),
+            ("Retention", "How far its doubt helps"),
+        ):
+            file = next((file for file in shell.page_files() if file.title == title), None)
+            if file is not None:
+                st.page_link(f"pages/{file.path.name}", label=label, icon=file.icon, query_params={"model": run.name})
+
+
+def downloads(found: list[Run], key: str) -> None:
+    """Measurements as CSV and Parquet, and as the event files of TensorBoard where its package is installed."""
+    names = "-".join(run.name for run in found)[:60]
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        about = {"recipe": found[0].recipe} if len(found) == 1 else {}
+        tables.downloads(lambda: run_exports.columns(found), f"curves-{key}", about=about, name=f"training-{names}")
+        if run_exports.can_write_events():
+            st.download_button(
+                "TensorBoard",
+                lambda: run_exports.zip_of_events(found),
+                f"training-{names}-events.zip",
+                "application/zip",
+                key=f"events-{key}",
+                on_click="ignore",
+                icon=":material/download:",
+                type="tertiary",
+            )
+        else:
+            st.caption("Event files for TensorBoard need its package: pip install tensorboard.")
