@@ -7,7 +7,7 @@ from core.ui import _compare_table, _compare_views, report
 from core.ui._compare_views import Page
 from core.ui.report import Chart, Listing, Report
 
-_SCRIPT = '''"""The table of Penumbra's Compare page again: python {stem}.py, in the folder of the app.
+_SCRIPT = '''"""The table of Penumbra's Compare page again. Run it in the folder of the app: python {stem}.py
 
 {said}
 """
@@ -75,5 +75,6 @@ def report_of(page: Page, script: str) -> Report:
 
 
 def downloads(page: Page, most: int) -> None:
-    script = script_of(page, most)
-    report.downloads(lambda: report_of(page, script), "compare", page.stem, script=script)
+    report.downloads(
+        lambda: report_of(page, script_of(page, most)), "compare", page.stem, script=lambda: script_of(page, most)
+    )

@@ -53,15 +53,36 @@ def tradeoff(table: Table, titles: Titles, cost: str, loss: str, dark: bool) -> 
                     for row, value in zip(rows, losses, strict=True)],
         hovertemplate="%{customdata[0]}: %{customdata[2]} for %{customdata[1]}<extra></extra>",
     )  # fmt: skip
-    for place in best:
+    for places in _together(best, costs, losses):
+        first, others = titles[rows[places[0]].name], len(places) - 1
         figure.add_annotation(
-            x=_logged(costs[place]), y=losses[place], text=titles[rows[place].name], showarrow=False, xanchor="left",
-            yanchor="top", xshift=6, yshift=-4,
-        )  # fmt: skip
+            x=_logged(costs[places[0]]),
+            y=losses[places[0]],
+            text=first if not others else f"{first} and {others} other{'s' if others > 1 else ''}",
+            showarrow=False,
+            xanchor="left",
+            yanchor="top",
+            xshift=6,
+            yshift=-4,
+        )
     figure.update_xaxes(title_text=f"{COLUMNS[cost].title.lower()} ({_unit(cost)})", type="log")
     figure.update_yaxes(title_text=f"{COLUMNS[loss].title}, less is better")
     figure.update_layout(margin={"r": 90})
     return figure
+
+
+def _together(best: Sequence[int], costs: Sequence[float], losses: Sequence[float]) -> list[list[int]]:
+    """Those that lie on one spot share a label."""
+    spread = max(losses) - min(losses) or 1.0
+    found: list[list[int]] = []
+    for place in best:
+        last = found[-1][0] if found else None
+        near = last is not None and abs(losses[place] - losses[last]) < 0.05 * spread
+        if near and last is not None and _logged(costs[place]) - _logged(costs[last]) < 0.2:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    return found
 
 
 def _logged(value: float) -> float:

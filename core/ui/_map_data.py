@@ -19,7 +19,7 @@ from core.pipeline import uploads
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.map import SPREAD
 from core.store import open_collection
-from core.ui import _cached_atlas, address, cached, controls, jobs, models, tables, words
+from core.ui import _cached_atlas, _map_report, address, cached, controls, jobs, models, tables, words
 from core.ui.address import Kept
 from core.ui.controls import Choice
 
@@ -39,7 +39,7 @@ WHICH = Kept("map", "", _key, "a map that is saved here")  # the one that is sho
 
 
 def table(atlas: Atlas, rows: np.ndarray) -> None:
-    """The selection as CSV and Parquet."""
+    """The selection as CSV and Parquet, as a report, and as a script that finds it again."""
     about = {
         "model": atlas.model,
         "data": atlas.name,
@@ -48,6 +48,7 @@ def table(atlas: Atlas, rows: np.ndarray) -> None:
         "seed": str(atlas.seed),
     }
     tables.downloads(lambda: _columns(atlas, rows), "map-table", about=about, name=f"map-{atlas.name}")
+    _map_report.downloads(atlas, rows)
 
 
 def _columns(atlas: Atlas, rows: np.ndarray) -> dict[str, Sequence[object]]:

@@ -105,8 +105,8 @@ def provenance() -> dict[str, str]:
     return found | {name: version(name) for name in ("numpy", "plotly", "streamlit", "torch")}
 
 
-def downloads(make: Callable[[], Report], key: str, name: str, *, script: str) -> None:
-    """Two buttons; the report is made when it is asked for."""
+def downloads(make: Callable[[], Report], key: str, name: str, *, script: Callable[[], str]) -> None:
+    """Two buttons; what they give is made when they are pressed."""
     with st.container(horizontal=True, gap="small", width="content"):
         st.download_button(
             "HTML report",
