@@ -48,8 +48,8 @@ def running(pid: int) -> bool:
         return False
 
 
-def _steps(session: Session, ledger: str, count: str, pause: str) -> str:
-    """One line a step, beginning after those that are there: as every command of core resumes."""
+def _steps(session: Session, ledger: str, count: str, pause: str, *rest: str) -> str:
+    """One line a step, beginning after those that are there: as every command of core resumes. ``rest``: a name."""
     session.report(len(lines(Path(ledger))), int(count), "steps")
     for step in range(len(lines(Path(ledger))), int(count)):
         time.sleep(float(pause))

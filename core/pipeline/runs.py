@@ -17,10 +17,11 @@ from core.checkpoints.listed import cards
 from core.errors import UserFacingError
 from core.jobs import Job, JobStatus
 from core.settings import Settings
-from core.training.run_files import ABOUT, BEGUN, METRICS, PLAN, VALIDATION, read
+from core.training.run_files import ABOUT, BEGUN, METRICS, PLAN, VALIDATION, read, taken
 
 _PLAIN = "plain-"  # begins the names of fits that several trainings share
-_TAIL = 8 << 20  # bytes of measurements that are read, the last ones
+_MOST_LINES = 4_000  # that a chart is made of; validations are all there
+_TAIL = 64 << 20  # bytes of measurements that are read, the last ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +126,7 @@ def curves(run: Run) -> Curves:
     except OSError:
         return Curves({})
     records = []
-    for line in raw.split(b"\n"):
+    for line in _thinned(raw.split(b"\n")):
         try:
             records.append(json.loads(line))
         except ValueError:
@@ -133,6 +134,12 @@ def curves(run: Run) -> Curves:
     records = [record for record in records if isinstance(record, dict) and "epoch" in record]
     names = dict.fromkeys(["step", "seconds", "epoch", *(name for record in records for name in record)])
     return Curves({name: np.array([_number(record.get(name)) for record in records]) for name in names})
+
+
+def _thinned(lines: list[bytes]) -> list[bytes]:
+    """Every line of a validation, and of the others as many as a chart can show."""
+    step = len(lines) // _MOST_LINES + 1
+    return [line for place, line in enumerate(lines) if place % step == 0 or b'"validation ' in line]
 
 
 def _number(value: Any) -> float:
@@ -183,6 +190,7 @@ def discard(run: Run) -> None:
     """Forget a training that is not under way: job, checkpoint, measurements. A model that came of it stays."""
     if run.live:
         raise UserFacingError(f"The training {run.name} is under way; cancel it first.", code="running")
-    if run.job is not None:
-        jobs.forget(run.job)
-    shutil.rmtree(run.folder, ignore_errors=True)
+    with taken(run.folder):  # one that was begun in a terminal has no job
+        if run.job is not None:
+            jobs.forget(run.job)
+        shutil.rmtree(run.folder, ignore_errors=True)

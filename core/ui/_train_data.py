@@ -62,7 +62,7 @@ def _told(facts: Mapping[str, Any]) -> str:
         parts.append(f"{words.count(facts['items'] - labelled)} without a label")
     if facts["groups"]:
         parts.append(f"{words.count(facts['groups'])} source recordings")
-    notes = [words.plain(note, 200) for note in facts["notes"][:2]]
+    notes = [words.plain(note.rstrip("."), 200) for note in facts["notes"][:2]]
     return "; ".join([", ".join(parts), *notes]) + "."
 
 

@@ -52,6 +52,8 @@ def show(run: Run) -> None:
 def _live(name: str, before: str) -> None:
     run = run_of(name, cached.settings())
     if run is None or run.state != before:
+        if run is not None and not address.get(RUN):
+            address.put(RUN, name)  # its end is seen, too
         st.rerun()
     assert run is not None
     _head(run)

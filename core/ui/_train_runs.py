@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.configs import text_of
 from core.pipeline.runs import Curves, Run, curves, differing, final
-from core.ui import _train_charts, _train_live, bound, cached, plot, shell, tables, words
+from core.ui import _train_charts, _train_live, address, bound, cached, plot, shell, tables, words
 from core.ui.address import Kept
 
 _MOST = 6
@@ -37,8 +37,6 @@ def show(found: Sequence[Run]) -> None:
         st.info("Two trainings are needed to compare; train another recipe, or one with other settings.",
                 icon=":material/compare_arrows:")  # fmt: skip
         return
-    from core.ui import address
-
     asked = [name for name in address.get(_RUNS) if name in by_name]
     picked = st.multiselect(
         "Trainings", list(by_name), max_selections=_MOST, placeholder=f"Choose up to {_MOST}",
@@ -61,8 +59,9 @@ def _charts(several: Mapping[str, Curves], epochs: int) -> None:
     if not drawn:
         st.caption("None of these has measurements yet.")
         return
-    for column, (key, title, share, lines) in zip(st.columns(len(drawn), gap="medium"), drawn, strict=True):
-        with column:
+    columns = st.columns(2, gap="medium")
+    for place, (key, title, share, lines) in enumerate(drawn):
+        with columns[place % 2]:
             figure = _train_charts.curves_figure(lines, title, epochs, dark, share=share)
             lead = _train_charts.lead(lines, share=share)
             plot.show(figure, f"beside-{key}", alt=f"{title} by epoch. {lead}", name=f"trainings-{key}")
