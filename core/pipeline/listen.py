@@ -40,14 +40,19 @@ class Heard:
 
 
 class Tape:
-    """The sound so far, of which the oldest is forgotten. Places are counted in samples from the beginning."""
+    """The sound so far, of which the oldest is forgotten. Places are counted in samples from its beginning, which is
+    wherever the first sound came from."""
 
     def __init__(self, rate: int, kept: float = KEPT) -> None:
         self.rate, self.frames, self.lost = rate, 0, 0
+        self._origin: int | None = None
         self._samples, self._most = np.zeros(0, np.float32), round(kept * rate)
 
     def add(self, first: int, samples: np.ndarray) -> np.ndarray:
         """What of it is new. Sound that comes twice is taken once; sound that never came is silence, and counted."""
+        if self._origin is None:
+            self._origin = first
+        first -= self._origin
         new = samples[max(0, self.frames - first) :]
         gap = max(0, first - self.frames)
         if not len(new):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from core.pipeline.listen import PARTS, Heard
 from core.pipeline.medley import Mark
 from core.ui import figures, palette, words
 from core.ui._inspect_charts import NAMES, colour_of
+from core.ui._listen_strip import Strip
 from core.verdict import spoken
 
 if TYPE_CHECKING:
@@ -22,25 +23,8 @@ SPAN = 30.0  # seconds that are drawn while the stream runs
 _STRIP, _ROW, _GAP, _ABOVE, _BELOW = 120, 120, 32, 22, 44  # pixels
 _COLUMNS = 600  # of the spectrogram
 _RANGE_DB = 80.0
+_LETTER = 0.0075  # of the width
 _DASHES = {"total": "solid", "aleatoric": "dash", "epistemic": "dot"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Strip:
-    """A spectrogram so far."""
-
-    log_mel: np.ndarray  # (mels, frames) in dB
-    centres: np.ndarray  # Hz of the mels
-    start: float  # seconds from the beginning of the stream
-    ends: float
-    top: float  # the loudest value so far, in dB
-
-    def until(self, seconds: float) -> Strip:
-        """Without what was not heard yet."""
-        frames = self.log_mel.shape[1]
-        kept = round(frames * min(1.0, max(0.0, seconds - self.start) / (self.ends - self.start)))
-        ends = self.start + (self.ends - self.start) * kept / frames
-        return replace(self, log_mel=self.log_mel[:, :kept], ends=ends)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,8 +128,10 @@ def _doubts(
     ]
     top = {"yref": f"{axis} domain", "y": 1, "xanchor": "left", "showarrow": False}
     small = {"size": 12, "color": colours.faint}
-    notes += [top | {"x": x, "yanchor": "top", "text": spoken(label), "font": small} for label, x in _labels(told)]
-    notes.append(top | {"x": 0, "xref": "x domain", "yanchor": "bottom", "text": row.title})
+    notes += [
+        top | {"x": x, "yanchor": "top", "text": spoken(label), "font": small} for label, x in _labels(told, span)
+    ]
+    notes.append(top | {"x": 0, "xref": "paper", "xshift": -44, "yanchor": "bottom", "text": row.title})
     return lines, notes
 
 
@@ -167,16 +153,17 @@ def _broken(told: Sequence[Heard], chunk: float) -> list[Heard | None]:
     return found
 
 
-def _labels(told: Sequence[Heard]) -> list[tuple[str, float]]:
+def _labels(told: Sequence[Heard], span: tuple[float, float]) -> list[tuple[str, float]]:
     """The top class where it changes, as far as names do not lie on each other."""
     found: list[tuple[str, float]] = []
-    free = -math.inf
+    letter = _LETTER * (span[1] - span[0])
     for before, one in zip([None, *told], told, strict=False):
-        if before is None or before.label != one.label:
-            if one.ends < free:
-                found.pop()  # it lasted too short to be read
+        if before is not None and before.label == one.label:
+            continue
+        if found and one.ends < found[-1][1] + letter * len(spoken(found[-1][0])):
+            found.pop()  # it lasted too short to be read
+        if not found or found[-1][0] != one.label:
             found.append((one.label, one.ends))
-            free = one.ends + 0.22 * len(spoken(one.label))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where a stream comes from: a medley or a sample made here, or a file of one's own."""
+"""Where a stream comes from: a medley or a sample made here, a file of one's own, or the microphone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from core.contracts import Media
 from core.errors import UserFacingError
 from core.pipeline.medley import Mark, Medley, medley
 from core.ui import cached, samples, words
-from core.ui._listen_charts import Strip
+from core.ui._listen_strip import Strip
 from core.ui.cached import Shown, Sound
 
-WAYS = ("Made here", "Upload")  # as they stand in the URL
+WAYS = ("Made here", "Upload", "Microphone")  # as they stand in the URL
 LONGEST = 300.0  # seconds of a file that are replayed
 WALK = "A walk through Soundbox"
 _STATIONS = ("Dog", "Rain", "Dog or rain", "Siren", "A sound of no class", "Church bells")
@@ -36,12 +36,26 @@ class Source:
         return Strip(sound.log_mel, sound.centres, 0.0, sound.seconds, float(sound.log_mel.max()))
 
 
-def choose() -> Source | None:
+@dataclass(frozen=True, slots=True)
+class Microphone:
+    """That of the visitor."""
+
+    name: str = "Microphone"
+    marks: tuple[Mark, ...] = ()
+
+
+Stream = Source | Microphone
+
+
+def choose() -> Stream | None:
     """None where nothing is chosen yet, or after a sentence that says what is wrong with it."""
     way = st.segmented_control(
         "What to listen to", WAYS, default=WAYS[0], required=True, key="stream", bind="query-params",
         persist_state="session",
     )  # fmt: skip
+    if way == "Microphone":
+        st.caption("Heard at the sound card's own rate, without echo or noise cancelling. Nothing is kept.")
+        return Microphone()
     try:
         return _upload() if way == "Upload" else _made()
     except UserFacingError as error:

@@ -14,21 +14,19 @@ _CLOSE = 0.1  # nats between two doubts that are told apart
 
 
 def lane(one: Lane, title: str, told: Sequence[Heard], chunk: float) -> str:
-    """A model's row: its draws, what part of real time it takes, what came late."""
+    """A model's row: its draws, its real-time factor, what came late."""
     if not told:
         return f"<b>{title}</b>  listening"
     draws = "1 draw" if told[-1].draws == 1 else f"{told[-1].draws} draws"
     share = words.figure((one.mean_seconds or 0.0) / chunk, 2)
-    return f"<b>{title}</b>  {draws}, {share} of real time, {one.late} late, {one.dropped} left out"
+    return f"<b>{title}</b>  {draws}, {share} ×, {one.late} late, {one.dropped} left out"
 
 
-def factor(listening: Listening) -> str:
-    value = listening.pace.factor
+def factor(value: float | None) -> str:
     return "–" if value is None else f"{words.figure(value, 2)} ×"
 
 
-def missed(listening: Listening) -> str:
-    lanes = listening.pace.lanes
+def missed(lanes: Sequence[Lane]) -> str:
     return f"{sum(one.late + one.dropped for one in lanes)} of {sum(one.answered + one.dropped for one in lanes)}"
 
 
@@ -83,6 +81,15 @@ def ended(told: Mapping[str, Sequence[Heard]], titles: Mapping[str, str], marks:
     if (playing := at(marks, middle)) is not None:
         text += f" in {playing.name[:1].lower()}{playing.name[1:]}"
     return text + "."
+
+
+def windows(listening: Listening) -> str:
+    """What an answer is about."""
+    found = next(iter(listening.windows.values()), None)
+    if found is None:
+        return ""
+    size, asked = (words.figure(frames / listening.rate) for frames in (found.size, found.asked))
+    return f"Each answer is about the last {size} s" + (f", repeated to {asked} s. " if asked != size else ". ")
 
 
 def rule(chunk: float, most: int) -> str:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
+from core.contracts import Media, Receipt
 from core.errors import UserFacingError
-from core.pipeline.listen import Listening
-from core.ui import _listen_charts, _listen_models, _listen_source, _listen_words, plot, running, shell, tables, words
-from core.ui._listen_source import Source
+from core.fingerprint import fingerprint
+from core.pipeline.listen import Listening, Tape
+from core.ui import _listen_models, _listen_source, _listen_view, _listen_words, _microphone, running, words
+from core.ui._listen_source import Source, Stream
+from core.ui._listen_strip import Ribbon
 from core.ui.address import Kept
 from core.ui.bound import one_of, widget
 from core.ui.controls import Choice
 from core.ui.models import ModelFacts
 
-_LIVE = "listen-live"
-_LOOK = 0.2  # seconds between two looks; each waits for the next stretch, so that none is seen late
+_LIVE, _EAR = "listen-live", "listen-ear"
+_LOOK = 0.2  # seconds between two looks at a file; each waits for the next stretch, so that none is seen late
 _CHUNKS = (0.5, 1.0, 2.5)  # seconds between two answers
 _EVERY = Kept("every", 1.0, one_of(_CHUNKS), "0.5, 1.0 or 2.5 seconds")
+_LONGEST = 600.0  # seconds of a microphone
 
 
 @dataclass(slots=True, eq=False)
@@ -29,43 +34,46 @@ class Live:
 
     choice: Choice
     models: tuple[ModelFacts, ...]
-    source: Source
-    listening: Listening
+    stream: Stream
+    chunk: float
     number: int  # of the runs of this visit
-    met: bool = False
+    listening: Listening | None = None  # None: a microphone that has not been heard yet
+    ribbon: Ribbon | None = None  # of a microphone
+    arrived: int = 0  # place up to which its sound is here
     ended: bool = False
     trouble: str = ""
-    titles: dict[str, str] = field(default_factory=dict)
 
-    def is_of(self, source: Source | None, models: tuple[ModelFacts, ...]) -> bool:
-        return source is not None and source.shown.sha256 == self.source.shown.sha256 and models == self.models
+    def is_of(self, stream: Stream | None, models: tuple[ModelFacts, ...]) -> bool:
+        if isinstance(stream, Source) and isinstance(self.stream, Source):
+            return stream.shown.sha256 == self.stream.shown.sha256 and models == self.models
+        return type(stream) is type(self.stream) and models == self.models
 
     def end(self, trouble: str = "") -> None:
         self.ended, self.trouble = True, trouble
-        self.listening.close()
+        if self.listening is not None:
+            self.listening.close()
 
 
 def page(choice: Choice) -> None:
     left, right = st.columns(2)
     with left:
-        source = _listen_source.choose()
+        stream = _listen_source.choose()
     with right:
         models = _listen_models.choose(choice)
         chunk = _chunk() if models else _EVERY.default
     live: Live | None = st.session_state.get(_LIVE)
-    if live is not None and not live.ended and not live.is_of(source, models):
+    if live is not None and not live.is_of(stream, models):
         live.end()  # something else was chosen meanwhile
-    if not models or source is None:
+        live = None
+    if not models or stream is None:
         return
-    player = _buttons(live, choice, models, source, chunk)
+    player = _buttons(live, choice, models, stream, chunk)
     if live is None:
         st.caption(_listen_words.rule(chunk, choice.draws))
-        return
-    _meet(live)
-    if live.met:
-        with player:
-            _player(live)
-        st.fragment(_live, run_every=None if live.ended else _LOOK)(live)
+    elif isinstance(stream, Source):
+        _replay(live, player)
+    else:
+        st.fragment(_hear)(live)
 
 
 def _chunk() -> float:
@@ -77,25 +85,20 @@ def _said(seconds: float) -> str:
     return f"{words.figure(seconds)} s"
 
 
-def _buttons(live: Live | None, choice: Choice, models: tuple[ModelFacts, ...], source: Source, chunk: float) -> Any:
+def _buttons(live: Live | None, choice: Choice, models: tuple[ModelFacts, ...], stream: Stream, chunk: float) -> Any:
     """The place beside them, for the player."""
     runs = live is not None and not live.ended
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Listen", type="primary", icon=":material/hearing:", disabled=runs, on_click=_start,
-                  args=(choice, models, source, chunk))  # fmt: skip
+                  args=(choice, models, stream, chunk))  # fmt: skip
         st.button("Stop", icon=":material/stop:", disabled=not runs, on_click=_stop)
         return st.container()
 
 
-def _start(choice: Choice, models: tuple[ModelFacts, ...], source: Source, chunk: float) -> None:
+def _start(choice: Choice, models: tuple[ModelFacts, ...], stream: Stream, chunk: float) -> None:
     before: Live | None = st.session_state.get(_LIVE)
-    listening = Listening(
-        source.media(), [one.name for one in models], running.runner(), chunk=chunk, most=choice.draws,
-        seed=choice.seed, device=choice.device,
-    )  # fmt: skip
-    titles = {one.name: one.title.partition(", ")[2] or one.title for one in models}
-    number = 1 if before is None else before.number + 1
-    st.session_state[_LIVE] = Live(choice, models, source, listening, number, titles=titles)
+    live = Live(choice, models, stream, chunk, 1 if before is None else before.number + 1)
+    st.session_state[_LIVE] = live
 
 
 def _stop() -> None:
@@ -104,97 +107,115 @@ def _stop() -> None:
         live.end()
 
 
-def _meet(live: Live) -> None:
+def _met(live: Live, about: Media, tape: Tape | None = None) -> None:
     """Models are loaded before the stream begins, so that its first deadlines are not missed for that."""
-    if live.met:
-        return
-    if not live.ended:
-        with st.spinner("Loading the models"):
-            try:
-                for _ in live.listening.meet():
-                    pass
-            except UserFacingError as error:
-                live.end(str(error))
-    if live.trouble:
-        st.error(words.plain(live.trouble, 400), icon=":material/block:")
-        return
-    if not live.ended:
-        live.met = True
-        live.listening.begin()
-
-
-def _player(live: Live) -> None:
-    """To be heard at the same time. Its end says nothing, but tells this run's player from the one before: of two
-    players that are the same in all, Streamlit plays only the first."""
-    shown = live.source.shown
-    length = int(live.listening.seconds or 0) + 1 + live.number
-    st.audio(shown.preview, format="audio/flac", autoplay=not live.ended, end_time=length, alt=live.source.name)
-
-
-def _live(live: Live) -> None:
-    """One stretch: wait until it is there, ask, draw."""
-    listening = live.listening
-    if not live.ended:
-        time.sleep(min(listening.until_next(), listening.pace.chunk))
+    listening = Listening(
+        about, [one.name for one in live.models], running.runner(), chunk=live.chunk, most=live.choice.draws,
+        seed=live.choice.seed, device=live.choice.device, tape=tape,
+    )  # fmt: skip
+    with st.spinner("Loading the models"):
         try:
-            listening.step()
+            for _ in listening.meet():
+                pass
         except UserFacingError as error:
             live.end(str(error))
+            return
+    listening.begin()
+    live.listening = listening
+
+
+# ---- a file ----
+
+
+def _replay(live: Live, player: Any) -> None:
+    assert isinstance(live.stream, Source)
+    if live.listening is None and not live.ended:
+        _met(live, live.stream.media())
+    if live.listening is not None:
+        with player:
+            _player(live, live.stream, live.listening)
+    st.fragment(_play, run_every=None if live.ended else _LOOK)(live)
+
+
+def _player(live: Live, source: Source, listening: Listening) -> None:
+    """To be heard at the same time. Its end says nothing, but tells this run's player from the one before: of two
+    players that are the same in all, Streamlit plays only the first."""
+    end = int(listening.seconds or 0) + 1 + live.number
+    st.audio(source.shown.preview, format="audio/flac", autoplay=not live.ended, end_time=end, alt=source.name)
+
+
+def _play(live: Live) -> None:
+    """One stretch: wait until it is there, ask, draw."""
+    listening = live.listening
+    if listening is not None and not live.ended:
+        time.sleep(min(listening.until_next(), live.chunk))
+        _step(live, listening)
         if listening.over:
             live.end()
         if live.ended:
             st.rerun()
-    _numbers(live)
-    _drawn(live)
-    if live.ended:
-        _table(live)
+    _show(live)
 
 
-def _numbers(live: Live) -> None:
-    listening = live.listening
-    cells = st.columns(3)
-    work = "Seconds that all models take for one second of the stream: below 1 they keep up."
-    cells[0].metric("Real-time factor", _listen_words.factor(listening), help=work)
-    missed = "Answers that came late, and stretches that were left out for want of time."
-    cells[1].metric("Missed deadlines", _listen_words.missed(listening), help=missed)
-    heard = max((told[-1].ends for told in listening.told.values() if told), default=0.0)
-    cells[2].metric("Heard", f"{words.seconds(round(heard, 1))} of {words.seconds(round(listening.seconds or 0.0, 1))}")
+# ---- a microphone: each message runs this anew ----
+
+
+def _hear(live: Live) -> None:
+    caught = None if live.ended else _microphone.caught(_EAR, live.number)
+    wrong = _microphone.trouble(_EAR, live.number)
+    if live.arrived and _microphone.gone(_EAR):
+        wrong = "The page was left, and the microphone was switched off; listen again."
+    if wrong and not live.ended:
+        live.end(wrong)
+        st.rerun()
+    fresh = caught is not None and caught.first + len(caught.samples) > live.arrived
+    if caught is not None:
+        live.arrived = max(live.arrived, caught.first + len(caught.samples))
+    _microphone.show(_EAR, run=0 if live.ended else live.number, chunk=live.chunk, ack=live.arrived)
+    if caught is not None and fresh:
+        _heard(live, caught)
+        if live.ended:
+            st.rerun()
+    _show(live)
+
+
+def _heard(live: Live, caught: _microphone.Caught) -> None:
+    if live.listening is None:  # the first message tells the rate; the stream begins with the next one
+        sha = fingerprint("microphone", live.choice.seed)
+        about = Media("audio", np.zeros(0, np.float32), caught.rate, sha, Receipt("microphone", "PCM 16 bit", 0))
+        live.ribbon = Ribbon(caught.rate)
+        _met(live, about, Tape(caught.rate))
+        return
+    listening, tape = live.listening, live.listening.tape
+    if tape is None or live.ribbon is None or caught.rate != tape.rate:
+        live.end("The sound card changed its rate; listen again.")
+        return
+    live.ribbon.add(tape.add(caught.first, caught.samples))
+    _step(live, listening)
+    if tape.frames > _LONGEST * tape.rate:
+        live.end(f"After {words.seconds(_LONGEST)} the microphone was switched off; listen again for more.")
+
+
+def _step(live: Live, listening: Listening) -> None:
+    try:
+        listening.step()
+    except UserFacingError as error:
+        live.end(str(error))
+
+
+def _show(live: Live) -> None:
     if live.trouble:
         st.error(words.plain(live.trouble, 400), icon=":material/block:")
-
-
-def _drawn(live: Live) -> None:
-    listening, chunk = live.listening, live.listening.pace.chunk
-    heard = max((told[-1].ends for told in listening.told.values() if told), default=0.0)
-    length, strip = listening.seconds or 0.0, live.source.strip
-    whole = live.ended or length <= _listen_charts.SPAN
-    span = (0.0, length) if whole else (max(0.0, heard - _listen_charts.SPAN), max(heard, _listen_charts.SPAN))
-    rows = [
-        _listen_charts.Row(
-            _listen_words.lane(lane, live.titles[lane.name], listening.told[lane.name], chunk),
-            listening.told[lane.name],
-            len(listening.classes[lane.name]),
-        )
-        for lane in listening.pace.lanes
-    ]
-    said = _listen_words.finding(listening.told, live.titles, live.source.marks)
-    if live.ended:
-        said = _listen_words.ended(listening.told, live.titles, live.source.marks)
-    figure = _listen_charts.stream(strip.until(heard), rows, span, live.source.marks, chunk, shell.is_dark())
-    plot.show(figure, "listen-stream", alt=f"Doubt along the stream. {said}", name="listen")
-    st.markdown(f"**{words.plain(said, 500)}**")
-    st.caption(_listen_words.rule(chunk, live.choice.draws))
-
-
-def _table(live: Live) -> None:
-    listening = live.listening
-    about = {
-        "source": live.source.name,
-        "sha256": listening.about.sha256,
-        "models": ", ".join(one.name for one in live.models),
-        "seed": str(live.choice.seed),
-    }
-    with st.expander("Every answer", icon=":material/table:"):
-        tables.show(
-            _listen_charts.columns(listening.told), "listen-table", alt="Every answer", about=about, name="listen"
-        )
+    if live.listening is None:
+        return
+    if isinstance(live.stream, Source):
+        strip = live.stream.strip
+    else:
+        assert live.ribbon is not None
+        strip = live.ribbon.strip()
+    titles = {one.name: one.title.partition(", ")[2] or one.title for one in live.models}
+    view = _listen_view.View(
+        live.listening, titles, live.stream.name, live.stream.marks, strip, live.ended, live.choice.seed,
+        live.choice.draws,
+    )  # fmt: skip
+    _listen_view.show(view)

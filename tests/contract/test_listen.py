@@ -187,6 +187,10 @@ def test_a_tape_takes_sound_once_and_knows_what_is_missing() -> None:
     assert len(tape.add(90, ramp[90:100])) == 20
     assert tape.lost == 10
     assert tape.stretch(78, 92).tolist() == [79, 80, *[0] * 10, 91, 92]
+    later = Tape(100)
+    later.add(700, ramp[:50])
+    assert later.add(740, ramp[40:60]).tolist() == ramp[50:60].tolist()
+    assert (later.frames, later.lost) == (60, 0)
     tape.add(100, ramp[100:250])
     assert (tape.frames, len(tape.stretch(0, 250))) == (250, 100)
     assert tape.stretch(150, 250).tolist() == ramp[150:250].tolist()
