@@ -47,6 +47,10 @@ def commands() -> Iterator[tuple[str, str]]:
     for method in ("deterministic", "flipout"):
         yield _named("esc10-scratch", method), f"crossval vi-pann-scratch --set method={method} --plain --keep 1"
     yield "cifar10-deterministic", "train cifar10"
+    yield (
+        "cifar10-deep-ensemble",
+        "train cifar10-deep-ensemble",
+    )  # its stored answers; the weights stay with who made them
     for method in ON_CIFAR10:
         yield _named("cifar10", method), f"train cifar10-heads --set method={method}"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from core.checkpoints.card import Card, card_of
 from core.errors import UserFacingError
 from core.fingerprint import fingerprint
 from core.settings import Settings
 from core.store import artifacts
+
+WEIGHTS = ("model", "network")  # the parts that a model cannot answer without
 
 
 def find(name: str, settings: Settings) -> Path:
@@ -27,7 +31,21 @@ def find(name: str, settings: Settings) -> Path:
 def mark_of(folder: Path) -> str:
     """What tells a model from another one that was kept under its name: its weights."""
     files = artifacts.load(folder).files
-    return fingerprint(*[files[part][1] for part in ("model", "network") if part in files])
+    known = [files[part][1] for part in WEIGHTS if part in files]
+    return fingerprint(*(known or [sha256 for _, sha256 in files.values()]))  # without weights: its answers
+
+
+def is_whole(folder: Path) -> bool:
+    """Not so where a model is known by its answers alone, see ``without_weights``."""
+    return WEIGHTS[0] in artifacts.load(folder).files
+
+
+def without_weights(record: Mapping[str, Any]) -> str | None:
+    """What a card says of weights that were too large to come with it; None where they came."""
+    if WEIGHTS[0] in record.get("files", WEIGHTS):
+        return None
+    command = str(record.get("command", "")).replace(" --ship", "")
+    return f"its weights are not in the repository; make them with {command}" if command else "it came without weights"
 
 
 def places(settings: Settings) -> tuple[Path, Path]:

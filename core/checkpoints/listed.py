@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.checkpoints.folders import without_weights
 from core.errors import UserFacingError
 from core.settings import Settings
 
@@ -63,13 +64,16 @@ def _row(card: Path, settings: Settings) -> ModelRow:
 
 def _missing(card: Path, settings: Settings, above: tuple[str, ...]) -> str | None:
     """What a model cannot answer without, followed through the models that it begins with."""
-    if not (card.parent / "model.safetensors").is_file():
-        return "model.safetensors is missing"
     try:
-        start: Any = json.loads(card.read_text()).get("start") or {}
+        told: Any = json.loads(card.read_text())
+        if apart := without_weights(told):
+            return apart
+        if not (card.parent / "model.safetensors").is_file():
+            return "model.safetensors is missing"
+        start: Any = told.get("start") or {}
         weights, source = start.get("weights"), start.get("model")
         published = weights == "published" and start.get("backbone") == "sfx"
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         return "its card.json is damaged"
     if published and not _fetched("sfx", settings):
         return "needs the sound-effects weights: python -m core weights fetch sfx"

@@ -18,7 +18,7 @@ from core.backbones._network import StagedNetwork
 from core.checkpoints._beginnings import plain_network, regrown, still_random
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
-from core.checkpoints.folders import find, mark_of, places
+from core.checkpoints.folders import WEIGHTS, find, mark_of, places, without_weights
 from core.configs import from_json
 from core.errors import StoreError
 from core.fingerprint import torch_generator
@@ -27,6 +27,7 @@ from core.methods._held import Held, held_by, moved, restored
 from core.settings import Settings
 from core.store import artifacts
 
+MOST_SHIPPED = 15 << 20  # bytes of a file that comes with the app
 _LEFT_OUT = ("prior_mean_", "prior_sigma_")  # of Flipout: fitting alone needs them, and ``init`` makes them again
 _EMPTY = "nothing"  # the one tensor of a model that is all in its beginnings
 _MOST_HALF = torch.finfo(torch.float16).max
@@ -73,6 +74,8 @@ def _load(folder: Path, settings: Settings, device: str, depth: int) -> Model:
     if depth > _DEEPEST:
         raise StoreError(f"The model {name!r} begins with itself; train it again.", code="damaged")
     artifact = artifacts.load(folder)
+    if apart := without_weights({**artifact.card, "files": artifact.files}):
+        raise StoreError(f"The model {name!r} cannot be asked: {apart}.", code="no-weights")
     card = card_of(artifact.card, name)
     network = network_of(card.start, len(card.classes), settings, _stored(artifact), depth)
     method: Method[Any, Any] = registry.pick("core.methods", "METHOD", card.method)
@@ -124,8 +127,19 @@ def network_of(
     return regrown(plain_network(model), built)
 
 
-def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tensor]], *, half: bool = False) -> Card:
-    """``parts`` are further ones, such as what was held out. With ``half``, matrices are stored in float16."""
+def save_model(
+    folder: Path,
+    model: Model,
+    parts: Mapping[str, Mapping[str, Tensor]],
+    *,
+    half: bool = False,
+    shipped: Path | None = None,
+) -> Card:
+    """``parts`` are further ones, such as what was held out. With ``half``, matrices are stored in float16.
+
+    ``shipped`` is a second folder, for all of it where no file is too large to come with the app (then ``folder`` is
+    left alone), else for all but the weights.
+    """
     card, held, tensors = model.card, held_by(model.state), _learned(model)
     stored = sum(tensor.numel() for tensor in tensors.values())
     arrays = {path: _array(tensor, half) for path, tensor in tensors.items()} or {_EMPTY: np.zeros(1, np.uint8)}
@@ -137,7 +151,12 @@ def save_model(folder: Path, model: Model, parts: Mapping[str, Mapping[str, Tens
     written |= {name: {key: t.detach().cpu().numpy() for key, t in part.items()} for name, part in parts.items()}
     doubles = tuple(path for path, tensor in tensors.items() if tensor.dtype == torch.float64)
     card = replace(card, facts=dict(held.facts), doubles=doubles, cost=replace(card.cost, stored=stored))
-    artifacts.save(folder, written, card.to_json())
+    weights = {name: sum(array.nbytes for array in written.get(name, {}).values()) for name in WEIGHTS}
+    if shipped is None or max(weights.values()) > MOST_SHIPPED:
+        artifacts.save(folder, written, card.to_json())
+        written = {name: arrays for name, arrays in written.items() if name not in WEIGHTS}
+    if shipped is not None:
+        artifacts.save(shipped, written, card.to_json())
     return card
 
 

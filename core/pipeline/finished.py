@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core import registry
 from core.checkpoints.card import Card, card_of
-from core.checkpoints.folders import places
+from core.checkpoints.folders import is_whole, places
 from core.configs import to_json
 from core.contracts import Progress, no_progress
 from core.data._fingerprint import dataset_fingerprint
@@ -41,6 +41,8 @@ def finished(
     """
     own, ours = places(settings)
     folder = (ours if shipped else own) / name
+    if shipped and (folder / artifacts.CARD).is_file() and not is_whole(folder):
+        folder = own / name  # where its weights were too large to come with the app
     begun = settings.runs / name / BEGUN
     if not (folder / artifacts.CARD).is_file() or (begun.is_file() and begun.read_text() == fingerprint(plan)):
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,8 +66,8 @@ def keep(
             card, metrics={**metrics_of(judge(said, labels, None, groups)), **_of_parts(items, said, labels)}
         )
     own, ours = places(settings)
-    folder: Path = (ours if shipped else own) / model.name
-    return save_model(folder, replace(model, card=card), parts, half=found.plan.half)
+    beside = ours / model.name if shipped else None
+    return save_model(own / model.name, replace(model, card=card), parts, half=found.plan.half, shipped=beside)
 
 
 def metrics_of(found: Evaluation) -> dict[str, Any]:

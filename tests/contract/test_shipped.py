@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.checkpoints import heldout
+from core.checkpoints.folders import find, is_whole
 from core.checkpoints.saved import load_model
 from core.errors import UserFacingError
 from core.pipeline.evaluate import Wanted, evaluate_stored
@@ -79,6 +80,10 @@ def test_a_model_loads_and_its_network_is_the_one_that_it_began_with(name: str) 
     own, card = load(), json.loads((FOLDER / name / "card.json").read_text())
     if card["start"]["backbone"] == "sfx" and not (own.home / "weights" / "sfx.safetensors").is_file():
         with pytest.raises(UserFacingError, match="weights fetch sfx"):
+            load_model(name, own)
+        return
+    if not is_whole(find(name, own)):
+        with pytest.raises(UserFacingError, match="make them with python -m core"):
             load_model(name, own)
         return
     model = load_model(name, own)

@@ -154,6 +154,25 @@ RECIPES = (
         ),
     ),
     Recipe(
+        "cifar10-deep-ensemble",
+        "CIFAR-10, a deep ensemble",
+        "the app's own",
+        "Three EfficientNet-Lite0, each fine-tuned whole with a head and a sample of the 45,000 pictures of its own.",
+        Plan(
+            data="cifar10",
+            backbone="efficientnet_lite",
+            network=("size=96", "share=1.0"),
+            start="published",
+            method="ensemble",
+            config=("scope=network", "members=3", "fresh=head", "bootstrap=yes"),
+            division=Division(by="held", held=500),
+            schedule=Schedule(
+                epochs=2, batch=64, rate=1e-3, head_rate=3e-3, decay=0.02, warmup=0.15, precision="bfloat16"
+            ),
+            augment=Augment(flip=True, shift=6, label_smoothing=0.05),
+        ),
+    ),
+    Recipe(
         "cifar10-heads",
         "Every method on CIFAR-10",
         "the app's own",
