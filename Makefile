@@ -22,9 +22,15 @@ app: $(VENV)/.app-installed ## install, prepare the built-in data, open the app 
 	exec $(RUN) -m streamlit run app.py
 
 test: $(VENV)/.dev-installed ## everything that CI runs: lint, types, tests, real browser
-	$(MAKE) --no-print-directory lint
 	.requirements/find-chromium > /dev/null
-	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadfile --durations=20
+	# Beside the tests, which leave a core waiting at times; what it found stands below their summary.
+	found=$$(mktemp)
+	$(MAKE) --no-print-directory lint > "$$found" 2>&1 &
+	lint=$$! failed=0
+	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 || failed=$$?
+	wait $$lint || failed=1
+	cat "$$found"; rm "$$found"
+	exit $$failed
 
 lint: $(VENV)/.dev-installed ## ruff and type checks
 	echo "checking style and types"

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.ui import cached
 from core.ui.samples import offered
+from tests.browser.conftest import LONG, SHORT, again, settled
 
 RATE = 48_000
 
@@ -30,10 +31,6 @@ def upload(page: Page, *files: tuple[str, str, bytes]) -> None:
     page.locator("input[type=file]").first.set_input_files(chosen)  # type: ignore[arg-type]
 
 
-def settled(page: Page) -> None:
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-
-
 def played(page: Page, index: int) -> np.ndarray:
     """The samples behind one player, as the browser would fetch them."""
     source = page.locator("audio").nth(index).get_attribute("src")
@@ -45,8 +42,8 @@ def played(page: Page, index: int) -> np.ndarray:
 
 
 def opened(page: Page, tab: str) -> None:
-    page.get_by_role("tab", name=tab).first.click()
-    expect(page.get_by_role("tab", name=tab).first).to_have_attribute("aria-selected", "true")
+    wanted = page.get_by_role("tab", name=tab).first
+    again(wanted.click, lambda: expect(wanted).to_have_attribute("aria-selected", "true", timeout=SHORT))
 
 
 def sample(page: Page, address: str, name: str, **more: str) -> None:
@@ -54,7 +51,7 @@ def sample(page: Page, address: str, name: str, **more: str) -> None:
         f"{address}/Inspect?from=Samples&sample={name.replace(' ', '+')}"
         + "".join(f"&{k}={v}" for k, v in more.items())
     )
-    expect(page.get_by_role("tab", name="Why").first).to_be_visible()
+    expect(page.get_by_role("tab", name="Why").first).to_be_visible(timeout=LONG)
     settled(page)
 
 

@@ -1,44 +1,65 @@
-"""axe-core over every page: no serious finding that a bare Streamlit page does not have."""
+"""Every page, as a visitor of a bare clone meets it without internet: something real is on it, nothing is an error,
+a phone needs no sideways scrolling, and axe-core has no serious finding that a bare Streamlit page does not have.
+
+Each page is opened twice: on a wide screen in the dark theme and on a phone in the light one; Inspect with an answer
+on it, which has the side bar too, on a wide screen in both themes.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.ui.shell import page_files
-from tests.browser.conftest import free_port, start_server
+from tests.browser.conftest import LONG, ROOT, narrow, served, settled
 
-pytestmark = pytest.mark.browser
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 SERIOUS = {"serious", "critical"}
 OF_STREAMLIT: set[str] = set()  # rules that the bare page breaks seriously: none, in our theme
-FULL = ("Inspect?from=Samples&sample=Dog",)  # pages with an answer on them
+PAGES = tuple(file.address for file in page_files())
+FULL = "Inspect?from=Samples&sample=Dog"
+REAL = ".penumbra-plot .drawing svg, [data-testid=stPlotlyChart] svg, [data-testid=stImage] img, audio"
+MOVES = """() => !document.querySelector('[data-stale=true]') && document.getAnimations().every(one =>
+    one.playState !== 'running' || one.effect?.getComputedTiming().iterations === Infinity)"""
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    server = start_server(tmp_path_factory.mktemp("home"), port, "tests/browser/apps/bare.py")
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(timeout=10)
+    with served(tmp_path_factory.mktemp("home"), "tests/browser/apps/bare.py") as address:
+        yield address
 
 
-def settled(page: Page) -> None:
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    app = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
-    expect(app).to_have_count(1, timeout=90_000)
-    page.wait_for_timeout(1000)  # what was faded while the page ran is back
-    expect(app).to_have_count(1, timeout=90_000)
+def opened(browser: Browser, where: str, scheme: str, width: int = 1280) -> Iterator[Page]:
+    window = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = window.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(where)
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=LONG)
+    settled(page)
+    yield page
+    window.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def wide(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    yield from opened(browser, f"{address}/{request.param}", "dark")
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def phone(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    yield from opened(browser, f"{address}/{request.param}", "light", 390)
 
 
 def findings(page: Page) -> dict[str, list[str]]:
-    """Serious findings: rule -> the elements."""
+    """Serious findings: rule -> the elements. What is drawn anew is pale for a moment, and not looked at."""
+    settled(page)
+    page.wait_for_function(MOVES)
     page.add_script_tag(path=AXE)
     told: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return {
@@ -48,33 +69,43 @@ def findings(page: Page) -> dict[str, list[str]]:
     }
 
 
-def opened(browser: Browser, where: str, scheme: Literal["light", "dark"] = "light") -> Page:
-    page = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme).new_page()
-    page.set_default_timeout(60_000)
-    page.goto(where)
-    settled(page)
-    return page
+def own(page: Page) -> dict[str, list[str]]:
+    found = findings(page)
+    return {rule: found[rule] for rule in set(found) - OF_STREAMLIT}
 
 
-def test_what_a_bare_page_has_is_listed(browser: Browser, bare: str) -> None:
-    page = opened(browser, bare)
-    assert set(findings(page)) == OF_STREAMLIT
-    page.context.close()
+def test_a_bare_clone_shows_something_real_on_every_page(wide: Page) -> None:
+    """Or, where a visitor's file is what it is about, a button that shows it."""
+    offer = wide.get_by_role("button", name=re.compile("sample", re.IGNORECASE))
+    expect(wide.locator(REAL).or_(offer).first).to_be_visible(timeout=LONG)
+    settled(wide)
+    assert wide.get_by_test_id("stAlertContentError").count() == 0
+    assert wide.get_by_test_id("stException").count() == 0
+    assert not re.search(rf"Traceback|{re.escape(str(ROOT))}", wide.content())
+
+
+def test_no_page_has_a_serious_finding_of_its_own(wide: Page) -> None:
+    expect(wide.get_by_test_id("stApp")).to_have_css("background-color", "rgb(17, 22, 29)")
+    assert own(wide) == {}
+
+
+def test_no_page_scrolls_sideways_on_a_phone(phone: Page) -> None:
+    narrow(phone)
+
+
+def test_no_page_has_a_serious_finding_of_its_own_on_a_phone(phone: Page) -> None:
+    assert own(phone) == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("where", [*(file.address for file in page_files()), *FULL])
-def test_no_page_has_a_serious_finding_of_its_own(
-    browser: Browser, address: str, where: str, scheme: Literal["light", "dark"]
-) -> None:
-    page = opened(browser, f"{address}/{where}", scheme)
-    found = findings(page)
-    page.context.close()
-    assert {rule: found[rule] for rule in set(found) - OF_STREAMLIT} == {}
+def test_an_answer_has_no_serious_finding(browser: Browser, address: str, scheme: str) -> None:
+    for page in opened(browser, f"{address}/{FULL}", scheme):
+        expect(page.get_by_role("tab", name="Why").first).to_be_visible(timeout=LONG)
+        assert own(page) == {}
 
 
-def test_a_finding_would_be_found(browser: Browser, bare: str) -> None:
-    page = opened(browser, bare)
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x><button></button>')")
-    assert {"image-alt", "button-name"} <= set(findings(page))
-    page.context.close()
+def test_what_a_bare_page_has_is_listed_and_a_finding_would_be_found(browser: Browser, bare: str) -> None:
+    for page in opened(browser, bare, "light"):
+        assert set(findings(page)) == OF_STREAMLIT
+        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x><button></button>')")
+        assert {"image-alt", "button-name"} <= set(findings(page))

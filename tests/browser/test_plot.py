@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.maps import lasso
-from tests.browser.conftest import free_port, start_server
+from tests.browser.conftest import (
+    LONG,
+    SHORT,
+    Visitor,
+    again,
+    grip,
+    narrow,
+    pixels,
+    pressed,
+    served,
+    settled,
+    swept,
+)
 
-pytestmark = pytest.mark.browser
 COUNT = 400
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    server = start_server(tmp_path_factory.mktemp("home"), port, "tests/browser/apps/plots.py")
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(timeout=10)
+    with served(tmp_path_factory.mktemp("home"), "tests/browser/apps/plots.py") as address:
+        yield address
 
 
 def cloud() -> tuple[np.ndarray, np.ndarray]:
@@ -35,11 +43,11 @@ def cloud() -> tuple[np.ndarray, np.ndarray]:
 
 def opened(page: Page, place: str) -> Page:
     page.goto(place)
-    expect(page.locator(".penumbra-plot .modebar-btn[aria-label]").first).to_be_attached()
+    expect(page.locator(".penumbra-plot .modebar-btn[aria-label]").first).to_be_attached(timeout=LONG)
     expect(page.locator(".penumbra-plot .main-svg .xaxislayer-above, .penumbra-plot .gl-canvas")).not_to_have_count(0)
     expect(page.locator(".penumbra-plot .handle")).to_have_count(3)
     expect(page.locator(".penumbra-plot .handle:visible")).to_have_count(1)
-    page.wait_for_timeout(500)
+    settled(page)
     return page
 
 
@@ -47,40 +55,26 @@ def drawing(page: Page, chart: int) -> Locator:
     return page.locator(".penumbra-plot .drawing").nth(chart)
 
 
-PIXELS = """(graph, [x, y]) => {
-    const {xaxis, yaxis} = graph._fullLayout, box = graph.getBoundingClientRect();
-    return x.map((_, i) => [box.left + xaxis._offset + xaxis.l2p(x[i]), box.top + yaxis._offset + yaxis.l2p(y[i])]);
-}"""
-
-
-def pixels(page: Page, chart: int, x: list[float], y: list[float]) -> list[list[float]]:
-    drawing(page, chart).scroll_into_view_if_needed()
-    return drawing(page, chart).evaluate(PIXELS, [x, y])
-
-
-def draw(page: Page, chart: int, corners: list[tuple[float, float]]) -> None:
-    x, y = ([corner[axis] for corner in corners] for axis in (0, 1))
-    path = pixels(page, chart, x, y)
-    page.mouse.move(*path[0])
-    page.mouse.down()
-    for spot in path[1:]:
-        page.mouse.move(*spot, steps=6)
-    page.mouse.up()
-
-
 TRIANGLE = [(-1.5, -1.0), (1.5, -1.2), (0.2, 1.6)]
 
 
-def held(page: Page, name: str) -> list[int]:
+def drawn(page: Page, chart: int, name: str) -> list[int]:
+    """Draw the triangle, until the page says what it holds."""
+    x, y = ([corner[axis] for corner in (*TRIANGLE, TRIANGLE[0])] for axis in (0, 1))
+    again(lambda: swept(page, pixels(drawing(page, chart), x, y)), lambda: held(page, name, timeout=SHORT))
+    settled(page)
+    return held(page, name)
+
+
+def held(page: Page, name: str, timeout: int = 30_000) -> list[int]:
     line = page.get_by_text(re.compile(rf"^{name} holds [1-9]"))
-    expect(line).to_be_visible()
+    expect(line).to_be_visible(timeout=timeout)
     return [int(part) for part in line.inner_text().partition(":")[2].split()]
 
 
 def test_a_lasso_holds_the_points_inside_it_and_the_other_chart_stays_as_it_was(page: Page, place: str) -> None:
     opened(page, place)
-    draw(page, 0, TRIANGLE)
-    found = held(page, "one")
+    found = drawn(page, 0, "one")
     x, y = cloud()
     grown, shrunk = ([(a * s, b * s) for a, b in TRIANGLE] for s in (1.08, 0.92))  # the hand misses by some pixels
     certain = np.flatnonzero(lasso.inside(shrunk, x, y))[:40]
@@ -93,19 +87,16 @@ def test_a_lasso_holds_the_points_inside_it_and_the_other_chart_stays_as_it_was(
 
 def test_recolouring_keeps_lasso_and_zoom_and_moved_points_drop_them(page: Page, place: str) -> None:
     opened(page, place)
-    draw(page, 0, TRIANGLE)
-    before = held(page, "one")
+    before = drawn(page, 0, "one")
     ranges = "graph => [graph._fullLayout.xaxis.range, graph.layout.selections.length]"
     start = drawing(page, 0).evaluate(ranges)
     drawing(page, 0).get_by_role("button", name="Zoom in").click()
-    page.wait_for_function(
-        "([graph, start]) => graph._fullLayout.xaxis.range[1] < start",
-        arg=[drawing(page, 0).element_handle(), start[0][1]],
-    )
-    page.wait_for_timeout(500)
+    page.wait_for_function(f"document.querySelector('.drawing')._fullLayout.xaxis.range[1] < {start[0][1]}")
+    settled(page)
     kept = drawing(page, 0).evaluate(ranges)
     page.get_by_text("class", exact=True).click()
     expect(drawing(page, 0)).to_contain_text("rooster")
+    settled(page)
     assert drawing(page, 0).evaluate(ranges) == kept
     assert kept[1] == 1
     assert held(page, "one") == before
@@ -116,47 +107,49 @@ def test_recolouring_keeps_lasso_and_zoom_and_moved_points_drop_them(page: Page,
 
 def test_a_click_and_the_pointer_answer_with_the_id(page: Page, place: str) -> None:
     opened(page, place)
-    spot = pixels(page, 1, [4.0], [4.0])[0]
-    page.mouse.move(spot[0] - 3, spot[1])
-    page.mouse.move(*spot, steps=3)
-    expect(page.get_by_text("two clicked None hovered id-2")).to_be_visible()
-    page.mouse.click(*spot)
-    expect(page.get_by_text("two clicked id-2")).to_be_visible()
+    spot = pixels(drawing(page, 1), [4.0], [4.0])[0]
+
+    def point() -> None:
+        page.mouse.move(spot[0] - 3, spot[1])
+        page.mouse.move(*spot, steps=3)
+
+    def told(line: str) -> Callable[[], None]:
+        return lambda: expect(page.get_by_text(line)).to_be_visible(timeout=SHORT)
+
+    again(point, told("two clicked None hovered id-2"))
+    again(lambda: page.mouse.click(*spot), told("two clicked id-2"))
     expect(page.get_by_text("one clicked None hovered None")).to_be_visible()
-    page.mouse.move(5, 5)
-    expect(page.get_by_text("two clicked id-2 hovered None")).to_be_visible()
+    again(lambda: page.mouse.move(5, 5, steps=3), told("two clicked id-2 hovered None"))
 
 
 def test_escape_lets_go_of_the_lasso_and_arrows_walk_the_points(page: Page, place: str) -> None:
     opened(page, place)
-    draw(page, 0, TRIANGLE)
-    held(page, "one")
-    drawing(page, 0).focus()
-    page.keyboard.press("Escape")
+    drawn(page, 0, "one")
+    drawing(page, 0).press("Escape")
     expect(page.get_by_text("one holds 0:")).to_be_visible()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".cursor").first).to_be_visible()
-    for _ in range(60):  # to the right end; id-2 stands alone above it
-        page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("one clicked id-")).to_be_visible()
+    settled(page)
+
+    def walk() -> None:
+        drawing(page, 0).press("ArrowRight")
+        expect(page.locator(".cursor").first).to_be_visible()
+        for _ in range(60):  # to the right end; id-2 stands alone above it
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+
+    again(walk, lambda: expect(page.get_by_text("one clicked id-")).to_be_visible(timeout=SHORT))
 
 
 def test_the_operating_point_is_dragged_and_says_its_value(page: Page, place: str) -> None:
     opened(page, place)
     handle = page.get_by_role("slider", name="share kept")
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box is not None
-    target = pixels(page, 2, [0.4], [0.9])[0]
-    box = handle.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 14, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(target[0], target[1], steps=12)
-    page.mouse.up()
-    expect(page.get_by_text("kept 0.40 dragged 0.4", exact=True)).to_be_visible()
+
+    def drag() -> None:
+        start = grip(handle)
+        swept(page, [start, pixels(drawing(page, 2), [0.4], [0.9])[0]])
+
+    moved = page.get_by_text("kept 0.40 dragged 0.4", exact=True)
+    again(drag, lambda: expect(moved).to_be_visible(timeout=SHORT))
     expect(handle).to_have_attribute("aria-valuenow", "0.4")
     expect(handle).to_contain_text("keep 40 %: 97.6 % right")
     page.get_by_role("button", name="Keep half").click()  # set elsewhere: the handle follows
@@ -166,33 +159,28 @@ def test_the_operating_point_is_dragged_and_says_its_value(page: Page, place: st
 def test_arrow_keys_move_the_operating_point(page: Page, place: str) -> None:
     opened(page, place)
     handle = page.get_by_role("slider", name="share kept")
-    handle.focus()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
+    pressed(handle, "ArrowLeft", "0.79", "0.78")
     expect(page.get_by_text("kept 0.78 dragged 0.78")).to_be_visible()
-    page.keyboard.press("PageDown")
+    pressed(handle, "PageDown", "0.68")
     expect(page.get_by_text("kept 0.68 dragged 0.68")).to_be_visible()
-    page.keyboard.press("End")
+    pressed(handle, "End", "1")
     expect(page.get_by_text("kept 1.00 dragged 1")).to_be_visible()
-    assert handle.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+    expect(handle).to_have_css("outline-style", "solid")
 
 
 def test_downloads_are_a_png_and_an_svg_reachable_by_keyboard(page: Page, place: str) -> None:
     opened(page, place)
     for kind, start in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
         with page.expect_download() as waiting:
-            button = page.locator(".penumbra-plot").nth(2).get_by_role("button", name=f"Download {kind}")
-            button.focus()
-            page.keyboard.press("Enter")
+            page.locator(".penumbra-plot").nth(2).get_by_role("button", name=f"Download {kind}").press("Enter")
         assert waiting.value.path().read_bytes().startswith(start)
         assert waiting.value.suggested_filename == f"curve.{kind.lower()}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_charts_stack_and_fit_and_wear_the_theme(browser: Browser, place: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme, has_touch=True)  # type: ignore[arg-type]
-    page = opened(context.new_page(), place)
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+def test_on_a_phone_charts_stack_and_fit_and_wear_the_theme(visitor: Visitor, place: str, scheme: str) -> None:
+    page = opened(visitor(390, 800, color_scheme=scheme, has_touch=True), place)
+    narrow(page)
     boxes = [drawing(page, chart).bounding_box() for chart in range(3)]
     assert all(box and box["x"] >= 0 and 320 <= box["width"] <= 390 for box in boxes)
     assert boxes[0]
@@ -200,7 +188,6 @@ def test_on_a_phone_charts_stack_and_fit_and_wear_the_theme(browser: Browser, pl
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
     ink = drawing(page, 2).evaluate("graph => graph._fullLayout.font.color")
     assert ink == {"light": "#1B2430", "dark": "#E6EAF0"}[scheme]
-    context.close()
 
 
 def test_every_chart_says_what_it_shows(page: Page, place: str) -> None:
@@ -220,10 +207,9 @@ def test_a_second_visit_does_not_fetch_the_drawing_program_again(page: Page, pla
     assert re.search(r"\?v=\d+\.\d+", scripts[0])
 
 
-def test_a_finger_scrolls_until_it_has_picked_the_lasso(browser: Browser, place: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = opened(context.new_page(), place)
-    wire = context.new_cdp_session(page)
+def test_a_finger_scrolls_until_it_has_picked_the_lasso(visitor: Visitor, place: str) -> None:
+    page = opened(visitor(390, 844, has_touch=True, is_mobile=True), place)
+    wire = page.context.new_cdp_session(page)
 
     def touch(kind: str, *spots: list[float]) -> None:
         points = [{"x": left, "y": top} for left, top in spots]
@@ -232,7 +218,7 @@ def test_a_finger_scrolls_until_it_has_picked_the_lasso(browser: Browser, place:
 
     def stroke() -> None:
         x, y = ([corner[axis] for corner in TRIANGLE] for axis in (0, 1))
-        path = pixels(page, 0, x, y)
+        path = pixels(drawing(page, 0), x, y)
         touch("Start", path[0])
         for (left, top), (right, low) in pairwise(path):
             for step in range(1, 9):
@@ -240,12 +226,11 @@ def test_a_finger_scrolls_until_it_has_picked_the_lasso(browser: Browser, place:
         touch("End")
 
     stroke()
-    page.wait_for_timeout(700)
+    settled(page)
     expect(page.get_by_text("one holds 0:")).to_be_visible()
     drawing(page, 0).get_by_role("button", name="Lasso Select").tap()
-    stroke()
+    again(stroke, lambda: held(page, "one", timeout=SHORT))
     assert len(held(page, "one")) == 40
-    context.close()
 
 
 def test_the_keyboard_passes_through_a_chart_and_its_tools(page: Page, place: str) -> None:
@@ -261,6 +246,5 @@ def test_the_keyboard_passes_through_a_chart_and_its_tools(page: Page, place: st
             break
     assert passed[0] == "Zoom"
     assert passed[-3:] == ["Download SVG", "share kept", "Keep half"]
-    drawing(page, 2).get_by_role("button", name="Pan").focus()
-    page.keyboard.press("Enter")
+    drawing(page, 2).get_by_role("button", name="Pan").press("Enter")
     page.wait_for_function("document.querySelectorAll('.penumbra-plot .drawing')[2]._fullLayout.dragmode === 'pan'")

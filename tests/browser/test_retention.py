@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import free_port, start_server
+from tests.browser.conftest import LONG, SHORT, Visitor, again, grip, narrow, pressed, settled, swept
 
-pytestmark = pytest.mark.browser
 SOUNDS, PICTURES = "model=soundbox-ensemble", "model=toybox-ensemble"
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    server = start_server(tmp_path_factory.mktemp("home"), port)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(timeout=10)
+@pytest.fixture
+def place(address: str) -> str:
+    return address
 
 
 def opened(page: Page, place: str, query: str) -> Locator:
     """The handle of the operating point, once the chart stands."""
     page.goto(f"{place}/Retention?{query}")
     handle = page.get_by_role("slider", name="share of answers kept")
-    expect(handle).to_be_visible(timeout=60_000)
+    expect(handle).to_be_visible(timeout=LONG)
+    settled(page)
     return handle
 
 
@@ -40,29 +35,28 @@ def test_arrows_move_the_point_where_they_point_and_other_pages_follow(page: Pag
     handle = opened(page, place, f"{PICTURES}&keep=0.5&measure=epistemic")
     expect(metric(page, "Kept")).to_have_text("456 of 912")
     expect(page.get_by_text(re.compile("Keeping the surest 50 % by unfamiliarity raises accuracy"))).to_be_visible()
-    for step in range(1, 6):
-        handle.press("ArrowRight")  # the axis falls: to the right fewer are kept
-        expect(handle).to_have_attribute("aria-valuenow", f"{0.5 - step / 100:.2f}")
+    pressed(handle, "ArrowRight", "0.49", "0.48", "0.47", "0.46", "0.45")  # the axis falls: to the right fewer are kept
     expect(metric(page, "Kept")).to_have_text("411 of 912")
     expect(handle).to_contain_text("keep 45 %")
-    page.wait_for_url(re.compile("keep=0.45"))
+    expect(page).to_have_url(re.compile("keep=0.45"))
+    settled(page)
     page.get_by_test_id("stTopNavLink").filter(has_text="Retrieve").click()
-    expect(page.get_by_role("slider", name="share kept")).to_have_attribute("aria-valuenow", "0.45", timeout=60_000)
+    expect(page.get_by_role("slider", name="share kept")).to_have_attribute("aria-valuenow", "0.45", timeout=LONG)
     expect(page.get_by_text(re.compile("Keeping the surest 45 % of queries"))).to_be_visible()
 
 
 def test_dragging_the_point_moves_numbers_and_gallery(page: Page, place: str) -> None:
     handle = opened(page, place, f"{SOUNDS}&keep=0.8")
-    expect(page.get_by_text("112 answers are refused: 70 of them are wrong")).to_be_visible(timeout=60_000)
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 14, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2, steps=10)
-    page.mouse.up()
+    expect(page.get_by_text("112 answers are refused: 70 of them are wrong")).to_be_visible(timeout=LONG)
+
+    def drag() -> None:
+        x, y = grip(handle)
+        swept(page, [[x, y], [x + 186, y]])
+
+    far = re.compile(r"^0\.[1-6]\d?$")
+    again(drag, lambda: expect(handle).to_have_attribute("aria-valuenow", far, timeout=SHORT))
+    settled(page)
     place_of_it = float(handle.get_attribute("aria-valuenow") or "nan")
-    assert place_of_it < 0.7
     kept = round(560 * place_of_it)
     expect(metric(page, "Kept")).to_have_text(f"{kept} of 560")
     expect(page.get_by_text(re.compile(f"{560 - kept} answers are refused"))).to_be_visible()
@@ -71,7 +65,7 @@ def test_dragging_the_point_moves_numbers_and_gallery(page: Page, place: str) ->
 def test_a_refused_sound_says_why_and_plays(page: Page, place: str) -> None:
     opened(page, place, SOUNDS)
     cards = page.locator(".st-key-refused-cards")
-    expect(cards.get_by_text(re.compile("Unfamiliar|Ambiguous")).first).to_be_visible(timeout=60_000)
+    expect(cards.get_by_text(re.compile("Unfamiliar|Ambiguous")).first).to_be_visible(timeout=LONG)
     expect(cards.get_by_role("img", name=re.compile("thumbnail of")).first).to_be_visible()
     page.get_by_text("Wrong answers").click()
     expect(cards.get_by_text(re.compile("taken for it at"))).to_have_count(0)
@@ -85,7 +79,7 @@ def test_a_refused_sound_says_why_and_plays(page: Page, place: str) -> None:
 
 def test_the_curve_is_a_file_with_what_it_stands_on(page: Page, place: str) -> None:
     opened(page, place, f"{PICTURES}&overlay=toybox-mc-dropout")
-    expect(page.get_by_text(re.compile("At 80 % kept, Toybox, "))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile("At 80 % kept, Toybox, "))).to_be_visible(timeout=LONG)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").first.click()
     rows = list(csv.DictReader(waiting.value.path().read_text().splitlines()))
@@ -107,15 +101,13 @@ def test_classes_and_figures_are_one_tab_away(page: Page, place: str) -> None:
     expect(page.get_by_text(re.compile("Looked for: a flat or falling curve"))).to_be_visible()
 
 
-def test_on_a_phone_it_stacks_and_wears_the_dark_theme(browser: Browser, place: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
-    page = context.new_page()
+def test_on_a_phone_it_stacks_and_wears_the_dark_theme(visitor: Visitor, place: str) -> None:
+    page = visitor(390, 844, color_scheme="dark", has_touch=True)
     opened(page, place, PICTURES)
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    narrow(page)
     drawing = page.locator(".penumbra-plot .drawing").first
     box = drawing.bounding_box()
     assert box is not None
     assert box["x"] >= 0
     assert 320 <= box["width"] <= 390
     assert drawing.evaluate("graph => graph._fullLayout.font.color") == "#E6EAF0"
-    context.close()

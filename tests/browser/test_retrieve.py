@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from core.pipeline.atlas import Atlas, open_atlas, read_item
 from core.settings import Settings
-from tests.browser.conftest import ROOT, free_port, start_server
+from tests.browser.conftest import LONG, ROOT, Visitor, narrow, pressed, settled
 
-pytestmark = pytest.mark.browser
 MODEL = "toybox-ensemble"
-LONG = 90_000  # the worker loads its libraries once
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    server = start_server(tmp_path_factory.mktemp("home"), port)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(timeout=10)
+@pytest.fixture
+def place(address: str) -> str:
+    return address
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +33,7 @@ def atlas(own: Settings) -> Atlas:
 def opened(page: Page, place: str, query: str) -> None:
     page.goto(f"{place}/Retrieve?model={MODEL}&{query}")
     expect(page.get_by_role("heading", name="How far retrieval here can be trusted")).to_be_visible(timeout=LONG)
+    settled(page)
 
 
 def test_a_sure_query_is_answered_and_a_doubtful_one_refused(page: Page, place: str, atlas: Atlas) -> None:
@@ -58,7 +52,8 @@ def test_a_result_becomes_the_query_and_the_link_keeps_it(page: Page, place: str
     opened(page, place, "k=3&keep=0.9")
     expect(page.get_by_role("button", name="Ask with this")).to_have_count(3)
     page.get_by_role("button", name="Ask with this").first.click()
-    page.wait_for_url(re.compile("query="))
+    expect(page).to_have_url(re.compile("query="))
+    settled(page)
     query = re.search("query=([^&]+)", page.url)
     assert query is not None
     assert query[1] in atlas.ids
@@ -90,23 +85,38 @@ def test_an_uploaded_picture_is_asked_and_known_for_a_stored_one(
     assert not re.search(r"Traceback|/core/|Error:", alert.inner_text())
 
 
+def test_two_visitors_never_see_each_others_query(visitor: Visitor, place: str, atlas: Atlas, own: Settings) -> None:
+    pages = {atlas.ids[row]: visitor() for row in (40, 400)}
+    for stored, page in pages.items():
+        opened(page, place, "ask-with=File&k=3")
+        given = {"name": f"secret-{stored}.png", "mimeType": "image/png", "buffer": read_item(atlas, stored, own)}
+        page.locator("input[type=file]").first.set_input_files([given])  # type: ignore[list-item]
+    seen = []
+    for stored, page in pages.items():
+        expect(page.get_by_text("This file is one of the stored items")).to_be_visible(timeout=LONG)
+        expect(page.get_by_role("button", name="Ask with this")).to_have_count(3)
+        (other,) = pages.keys() - {stored}
+        settled(page)
+        assert f"secret-{stored}" in page.content()
+        assert f"secret-{other}" not in page.content()
+        source = page.get_by_role("img", name="thumbnail of the query").get_attribute("src") or ""
+        seen.append(page.request.get(place + source if source.startswith("/") else source).body())
+    assert seen[0] != seen[1]
+
+
 def test_the_keyboard_reaches_filter_and_operating_point(page: Page, place: str) -> None:
     opened(page, place, "keep=0.8&k=2")
     handle = page.get_by_role("slider", name="share kept")
     expect(handle).to_be_visible()
-    handle.focus()
-    page.keyboard.press("PageDown")
-    page.wait_for_url(re.compile("keep=0.7"))
+    pressed(handle, "PageDown", "0.7")
+    expect(page).to_have_url(re.compile("keep=0.7"))
     expect(page.get_by_text(re.compile("Keeping the surest 70 % of queries"))).to_be_visible()
     share = page.get_by_role("slider", name="Share of the surest items")
     expect(share).to_have_value("0.7")
 
 
-def test_on_a_phone_it_stacks(browser: Browser, place: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
+def test_on_a_phone_it_stacks(visitor: Visitor, place: str) -> None:
+    page = visitor(390, 844, color_scheme="dark", has_touch=True)
     opened(page, place, "k=4")
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    narrow(page)
     expect(page.get_by_role("button", name="Ask with this")).to_have_count(4)
-    context.close()

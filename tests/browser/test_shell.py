@@ -10,13 +10,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.jobs import cancel, list_jobs
 from core.settings import Settings
-from tests.browser.conftest import free_port, start_server
+from tests.browser.conftest import LONG, SHORT, Visitor, again, free_port, settled, start_server, stop_server
 
-pytestmark = pytest.mark.browser
 APP = "tests/browser/apps/shell.py"
 
 
@@ -33,7 +32,7 @@ class Place:
 
     def kill(self) -> None:
         os.kill(self.server.pid, signal.SIGKILL)
-        self.server.wait(timeout=10)
+        self.server.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +41,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     yield place
     for job in list_jobs(Settings(home=place.home)):
         cancel(job, wait=20)
-    place.kill()
+    stop_server(place.server)
 
 
 def opened(page: Page, where: str) -> Page:
     page.goto(where)
-    expect(page.get_by_text(re.compile("^point "))).to_be_visible()
+    expect(page.get_by_text(re.compile("^point "))).to_be_visible(timeout=LONG)
+    settled(page)
     return page
 
 
@@ -56,25 +56,43 @@ def asked(page: Page) -> dict[str, str]:
 
 
 def pick(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=re.compile(label)).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """An option of a list, which closes where the page is drawn anew meanwhile."""
+    wanted = page.get_by_role("option", name=option, exact=True)
+    listed(page, label, wanted)
+    wanted.click()
 
 
-def test_a_choice_stands_in_the_url_and_a_link_restores_it(page: Page, place: Place, browser: Browser) -> None:
+def listed(page: Page, label: str, wanted: Locator) -> None:
+    box = page.get_by_role("combobox", name=re.compile(label))
+    again(box.click, lambda: expect(wanted).to_be_visible(timeout=SHORT))
+
+
+def unfolded(button: Locator, told: Locator, timeout: int = SHORT) -> None:
+    """What a button that pops up a card shows: pressed only where it is not there, for a press would close it."""
+
+    def press() -> None:
+        if not told.is_visible():
+            button.click()
+
+    again(press, lambda: expect(told).to_be_visible(timeout=timeout))
+
+
+def test_a_choice_stands_in_the_url_and_a_link_restores_it(page: Page, place: Place, visitor: Visitor) -> None:
     opened(page, place.address)
     pick(page, "^.*Model$", "Soundbox, Ensemble")
     expect(page.get_by_text("chosen soundbox-ensemble 50 0 auto heldout")).to_be_visible()
+    settled(page)
     page.get_by_role("spinbutton", name="Samples").fill("120")
     page.get_by_role("spinbutton", name="Samples").press("Enter")
     expect(page.get_by_text("chosen soundbox-ensemble 120 0 auto heldout")).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Keep 60 %").click()
     expect(page.get_by_text("point 0.6 measure total")).to_be_visible()
+    settled(page)
     assert asked(page) == {"model": "soundbox-ensemble", "samples": "120", "keep": "0.6"}
-    other = browser.new_context().new_page()
-    opened(other, page.url)
+    other = opened(visitor(), page.url)
     expect(other.get_by_text("chosen soundbox-ensemble 120 0 auto heldout")).to_be_visible()
     expect(other.get_by_text("point 0.6 measure total")).to_be_visible()
-    other.context.close()
 
 
 def test_what_a_link_cannot_mean_is_one_sentence_and_the_rest_holds(page: Page, place: Place) -> None:
@@ -93,8 +111,9 @@ def test_the_kind_changes_the_model_and_keeps_its_method(page: Page, place: Plac
     opened(page, place.address)
     page.get_by_role("radio", name="Pictures").click()
     expect(page.get_by_text("chosen toybox-mc-dropout")).to_be_visible()
-    page.get_by_role("button", name="About this model").click()
-    expect(page.get_by_text("takes pictures, answers with one of 12 classes")).to_be_visible()
+    settled(page)
+    told = page.get_by_text("takes pictures, answers with one of 12 classes")
+    unfolded(page.get_by_role("button", name="About this model"), told)
 
 
 def test_a_file_of_the_other_kind_switches_the_model_and_says_so(page: Page, place: Place) -> None:
@@ -110,13 +129,10 @@ def test_a_file_of_the_other_kind_switches_the_model_and_says_so(page: Page, pla
 
 def test_the_picker_tells_the_device_once_the_worker_has_looked(page: Page, place: Place) -> None:
     opened(page, f"{place.address}/?warm=1")
-    page.get_by_role("combobox", name=re.compile("Device$")).click()
-    expect(page.get_by_role("option", name=re.compile(r"^CPU.*\(cpu\)$"))).to_be_visible()
+    listed(page, "Device$", page.get_by_role("option", name=re.compile(r"^CPU.*\(cpu\)$")))
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="About this model").click()
-    expect(page.get_by_text(re.compile(r"computes on .*threads in float32; .* of weights"))).to_be_visible(
-        timeout=90_000
-    )
+    told = page.get_by_text(re.compile(r"computes on .*threads in float32; .* of weights"))
+    unfolded(page.get_by_role("button", name="About this model"), told, timeout=20_000)
 
 
 def done_of(page: Page) -> int:
@@ -128,7 +144,7 @@ def test_a_job_is_watched_across_a_reload_and_a_new_server_then_cancelled_and_re
     opened(page, place.address)
     page.get_by_role("button", name="Index Soundbox").click()
     bar = page.get_by_test_id("stProgress").first
-    expect(bar).to_contain_text(re.compile(r"Index Soundbox as watched: index .* left"), timeout=60_000)
+    expect(bar).to_contain_text(re.compile(r"Index Soundbox as watched: index .* left"), timeout=LONG)
     before = done_of(page)
     page.reload()
     expect(bar).to_contain_text(re.compile("index .* left"))
@@ -142,13 +158,14 @@ def test_a_job_is_watched_across_a_reload_and_a_new_server_then_cancelled_and_re
     ended = page.get_by_role("button", name="Index Soundbox as watched: cancelled")
     expect(ended).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
-    ended.click()
-    expect(page.get_by_text("What was finished is kept; resume it to go on.")).to_be_visible()
+    settled(page)
+    unfolded(ended, page.get_by_text("What was finished is kept; resume it to go on."))
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_test_id("stProgress").first).to_contain_text(re.compile("index .* of"), timeout=60_000)
+    expect(page.get_by_test_id("stProgress").first).to_contain_text(re.compile("index .* of"), timeout=LONG)
     page.get_by_role("button", name="Cancel").click()
     expect(ended).to_be_visible()
-    ended.click()
+    settled(page)
+    unfolded(ended, page.get_by_role("button", name="Remove"))
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("button", name="Index Soundbox as watched: cancelled")).to_have_count(0)
 
