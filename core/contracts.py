@@ -5,7 +5,7 @@ Types that hold arrays say ``eq=False``: two arrays have no single truth value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Kind = Literal["audio", "image"]
+THING: Mapping[Kind, str] = {"audio": "sound", "image": "picture"}  # what people call one of a kind
 Split = Literal["train", "validation", "test", "ood"]
 Task = Literal["multiclass", "multilabel"]  # softmax over classes, or a sigmoid a class
 Scope = Literal["head", "network"]  # where a method's randomness lives: the last layers, or below them

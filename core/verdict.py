@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from core.contracts import Kind, Note, Scope, Task
+from core.contracts import THING, Kind, Note, Scope, Task
 
 Code = Literal["trust", "ambiguous", "unfamiliar", "unsure", "unusable"]
 
@@ -139,7 +139,7 @@ def _either(facts: Facts) -> str:
 
 
 def _thing(facts: Facts) -> str:
-    return "sound" if facts.kind == "audio" else "picture"
+    return THING[facts.kind]
 
 
 def _part(facts: Facts) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core import fingerprint
-from core.contracts import Kind, Media, Receipt
+from core.contracts import THING, Kind, Media, Receipt
 from core.errors import MediaError
 from core.media.audio import MAX_CHANNELS, MAX_SAMPLES, RATES
 from core.media.recording import Probe
@@ -125,9 +125,8 @@ def _admitted(raw: bytes, kind: Kind | None, expected: str | None) -> tuple[dict
         )
     found = sniff(raw)
     if kind is not None and found.kind != kind:
-        names = {"audio": "a sound", "image": "a picture"}
         raise MediaError(
-            f"This is {names[found.kind]} ({found.container.upper()}) where {names[kind]} belongs. {ACCEPTED}",
+            f"This is a {THING[found.kind]} ({found.container.upper()}) where a {THING[kind]} belongs. {ACCEPTED}",
             code="wrong-kind",
         )
     sha256 = fingerprint.sha256_of(raw)

@@ -11,6 +11,7 @@ import numpy as np
 from core.checkpoints.card import Card
 from core.checkpoints.folders import find, mark_of, read_card
 from core.checkpoints.seen import seen_by
+from core.contracts import THING
 from core.errors import StoreError
 from core.fingerprint import fingerprint, key_of
 from core.maps.saved import SavedMap, saved_maps
@@ -19,7 +20,6 @@ from core.pipeline._atlas import Atlas, columns_of, numbered, percentiles_of, po
 from core.settings import Settings
 from core.store import Collection, ModelRow, UncertaintyRow, open_collection
 
-_KINDS = {"audio": "sounds", "image": "pictures"}
 _MEASURES = ("total", "aleatoric", "epistemic", "novelty", "score")
 _COLUMNS = ("id", "sha256", "label", "group", "split", "fold", "extra")
 
@@ -84,7 +84,7 @@ def _asked(collection: Collection, card: Card, mark: str, draws: int | None, see
     """How the model was asked: as wanted, or else the latest way."""
     kind = collection.about.kind
     if kind != card.kind:
-        held, taken = (_KINDS[one] for one in (kind, card.kind))
+        held, taken = (f"{THING[one]}s" for one in (kind, card.kind))
         raise StoreError(
             f"The collection {collection.name!r} holds {held}, and {card.name} takes {taken}; choose a model for "
             f"{held}, or other data.",

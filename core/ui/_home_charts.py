@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.contracts import THING
 from core.metrics import retention
 from core.pipeline.atlas import Atlas
 from core.ui import palette, plot, words
@@ -103,8 +104,8 @@ def map_finding(atlas: Atlas) -> str:
     """Where the errors lie: in the most doubtful fifth, beside their share in the rest."""
     wrong, doubt = ~right_of(atlas), atlas.doubts["total"]
     worst = np.argsort(-doubt, kind="stable")[: round(len(doubt) / 5)]
-    what = "sounds" if atlas.kind == "audio" else "pictures"
     return (
-        f"{words.count(len(doubt))} {what} that the model never trained on, near each other where it sees them alike: "
-        f"the most doubtful fifth holds {words.percent(float(wrong[worst].sum() / max(1, wrong.sum())))} of its errors."
+        f"{words.count(len(doubt))} {THING[atlas.kind]}s that the model never trained on, near each other where it "
+        f"sees them alike: the most doubtful fifth holds "
+        f"{words.percent(float(wrong[worst].sum() / max(1, wrong.sum())))} of its errors."
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.ui import palette, words
+from core.ui.measures import WORDS
 from core.verdict import DOUBTFUL, UNFAMILIAR, spoken
 
 if TYPE_CHECKING:
@@ -20,13 +21,7 @@ SHOWN, _LEAST = 6, 3  # classes with a bar of their own, at most and at least; t
 _SEEN = 0.005  # probability from which a bar can be seen
 HEIGHT = 330  # of the two charts beside each other
 _Z = 1.96  # standard errors to either side of a 95 % band
-NAMES = {  # measure -> what people read; one word a kind of doubt, on every page
-    "total": "in all",
-    "aleatoric": "ambiguous",
-    "epistemic": "unfamiliar",
-    "novelty": "novel",
-    "score": "predicted",
-}
+NAMES = {measure: word.name.lower() for measure, word in WORDS.items() if measure != "max_softmax"}  # told by the bars
 
 
 def colour_of(measure: str, dark: bool) -> str:

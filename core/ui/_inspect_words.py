@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.contracts import THING
 from core.ui import words
+from core.ui.measures import WORDS
 from core.verdict import spoken
 
 if TYPE_CHECKING:
@@ -76,9 +78,8 @@ def doubts(found: Inspected, held: int) -> str:
     if found.percentiles.get("total", 100.0) < 50 and total < 0.1:
         return f"There is hardly any doubt: {most}."
     share = float(found.doubts["aleatoric"]) / max(total, 1e-12)
-    thing = "sound" if found.kind == "audio" else "picture"
     if share >= 0.5:
-        return f"{words.percent(share)} of the doubt is the {thing}'s own; it is {most}."
+        return f"{words.percent(share)} of the doubt is the {THING[found.kind]}'s own; it is {most}."
     return f"{words.percent(1 - share)} of the doubt is the model's, which has seen too little like it; it is {most}."
 
 
@@ -162,7 +163,7 @@ def _part_of(row: int, column: int, shape: tuple[int, ...]) -> str:
 
 def moved(before: Inspected, now: Inspected) -> str:
     """What changed most, in places among the held-out items."""
-    shared = [name for name in before.percentiles if name in now.percentiles and name in _KINDS]
+    shared = [name for name in before.percentiles if name in now.percentiles and name in _TOLD]
     if not shared:
         return "This model has no held-out items, so changes have nothing to be measured by."
     change = {name: now.percentiles[name] - before.percentiles[name] for name in shared}
@@ -171,10 +172,11 @@ def moved(before: Inspected, now: Inspected) -> str:
         return "No doubt moved by a place."
     verb = "rises" if change[name] > 0 else "falls"
     first, last = before.percentiles[name], now.percentiles[name]
-    return f"What moves most is how {_KINDS[name]} it is: that {verb} from place {first:.0f} to {last:.0f} of 100."
+    how = WORDS[name].adjective
+    return f"What moves most is how {how} it is: that {verb} from place {first:.0f} to {last:.0f} of 100."
 
 
-_KINDS = {"aleatoric": "ambiguous", "epistemic": "unfamiliar", "novelty": "novel"}
+_TOLD = ("aleatoric", "epistemic", "novelty")  # of what a knob moves
 
 
 def near(labels: Sequence[str | None], cosines: Sequence[float], what: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from core.contracts import THING, Kind
 from core.errors import UserFacingError
 from core.fingerprint import sha256_of
 from core.maps.place import Placed, place
@@ -101,10 +102,10 @@ def _reasons(atlas: Atlas, rows: np.ndarray, similarity: np.ndarray) -> None:
                 st.caption(f"distance {words.figure(-like)}" if far else f"cosine {words.figure(like, 2)}")
 
 
-def _other_kind(chosen: Choice, name: str, kind: str) -> None:
+def _other_kind(chosen: Choice, name: str, kind: Kind) -> None:
     """A file of the other kind needs another model, and with it another map."""
-    found = models.matching("audio" if kind == "audio" else "image", than=chosen.model)
-    thing = "sound" if kind == "audio" else "picture"
+    found = models.matching(kind, than=chosen.model)
+    thing = THING[kind]
     st.error(f"{name} is a {thing}, and this map is of the other kind.", icon=":material/block:")
     if found is not None and st.button(f"Show the map for {thing}s", key=f"map-other-{name}"):
         controls.switch_model(found.name, f"{name} is a {thing}.")

@@ -9,32 +9,21 @@ import numpy as np
 
 from core.pipeline.atlas import Atlas
 from core.ui import palette, plot
+from core.ui.measures import TITLES, WORDS
 from core.ui.plot import CATEGORIES, Classes, Measure
 from core.verdict import spoken
 
 MOST = len(CATEGORIES)  # names with a colour of their own, the group of the others among them
 SMALL, LARGE = 4.0, 12.0  # pixels across, of the least and most doubtful
 _MARKS = (0, 25, 50, 80, 95)  # percentiles with a tick
-NAMES = {
-    "total": "Doubt in all",
-    "aleatoric": "Ambiguous (aleatoric)",
-    "epistemic": "Unfamiliar (epistemic)",
-    "novelty": "Novelty",
-    "score": "Predicted loss or score",
-}
-_SHORT = {  # beside the colours
-    "total": "doubt",
-    "aleatoric": "ambiguity",
-    "epistemic": "unfamiliarity",
-    "novelty": "novelty",
-    "score": "score",
-}
+_SHORT = {"total": "doubt", "score": "score"}  # beside the colours, where a noun is long
 _FIXED = {"confidence": "Confidence", "error": "Right or wrong", "label": "Class", "predicted": "Answer"}
 
 
 def ways(atlas: Atlas) -> dict[str, str]:
     """Everything that an atlas can be coloured by: key -> name for people."""
-    found = {name: title for name, title in NAMES.items() if name in atlas.doubts}
+    told = {name: title.capitalize() for name, title in TITLES.items() if name != "max_softmax"}  # it is confidence
+    found = {name: title for name, title in told.items() if name in atlas.doubts}
     if atlas.score_name and "score" in found:
         found["score"] = atlas.score_name.capitalize()
     labelled = any(name is not None for name in atlas.label_names)
@@ -94,7 +83,7 @@ def names_of(atlas: Atlas, rows: np.ndarray, by: str) -> tuple[str, ...]:
 def doubt(atlas: Atlas, rows: np.ndarray, measure: str) -> Measure:
     """By its place among the calibration items, which is what a reader can compare; the value itself on hover."""
     raw = atlas.doubts[measure][rows]
-    title = _SHORT.get(measure, "low confidence")
+    title = _SHORT.get(measure, WORDS[measure].noun)
     if measure not in atlas.percentiles:
         known = raw[np.isfinite(raw)]
         low, high = np.percentile(known, (1, 99)) if len(known) else (0.0, 1.0)

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.contracts import THING
 from core.maps.trust import Trust
 from core.pipeline.atlas import HELDOUT, Atlas
 from core.ui import words
 from core.ui._map_paint import values_of
+from core.ui.measures import WORDS
 from core.verdict import Code, spoken
 
 LOOKS: dict[Code, str] = {
@@ -24,8 +26,7 @@ _LEAST = 8  # items of a group before anything is said of it
 
 
 def things(atlas: Atlas, number: int) -> str:
-    one, many = ("sound", "sounds") if atlas.kind == "audio" else ("picture", "pictures")
-    return f"{words.count(number)} {one if number == 1 else many}"
+    return f"{words.count(number)} {THING[atlas.kind]}{'' if number == 1 else 's'}"
 
 
 def about(atlas: Atlas, titled: str, codes: Sequence[Code]) -> str:
@@ -76,7 +77,7 @@ def _doubtful(atlas: Atlas, rows: np.ndarray, by: str) -> str:
     rows, values = rows[known], values[known]
     count = max(1, len(rows) // 10)
     top = rows[np.argsort(-values, kind="stable")[:count]]
-    word = _KINDS.get(by, "doubtful")
+    word = WORDS["max_softmax" if by == "confidence" else by].adjective
     labelled = any(atlas.label_names[row] is not None for row in rows.tolist())
     way = "label" if labelled else "predicted"
     among, everywhere = Counter(values_of(atlas, top, way)), Counter(values_of(atlas, rows, way))
@@ -96,16 +97,6 @@ def _doubtful(atlas: Atlas, rows: np.ndarray, by: str) -> str:
         said += f"; {words.percent(float(judged.mean()))} of it is right, against "
         said += f"{words.percent(float(every[np.isfinite(every)].mean()))} in all"
     return said + "."
-
-
-_KINDS = {
-    "total": "doubtful",
-    "aleatoric": "ambiguous",
-    "epistemic": "unfamiliar",
-    "novelty": "novel",
-    "score": "doubtful",
-    "confidence": "hesitant",
-}
 
 
 def _errors(atlas: Atlas, rows: np.ndarray) -> str:

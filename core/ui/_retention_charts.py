@@ -12,6 +12,9 @@ from core.metrics.retention import Curve
 from core.pipeline.judged import Goal
 from core.pipeline.retained import Point, Range, Retained, Slice
 from core.ui import palette, plot, words
+from core.ui.measures import WORDS
+from core.ui.measures import label_of as label_of
+from core.ui.measures import noun_of as noun_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -24,31 +27,7 @@ GOALS: Mapping[Goal, str] = {
     "r_at_1": "R@1",
     "nothing": "nothing",
 }
-LABELS = {
-    "total": "total",
-    "aleatoric": "ambiguous",
-    "epistemic": "unfamiliar",
-    "score": "predicted loss",
-    "novelty": "novelty",
-    "max_softmax": "low confidence",
-}
-NOUNS = {
-    "total": "total doubt",
-    "aleatoric": "ambiguity",
-    "epistemic": "unfamiliarity",
-    "score": "predicted loss",
-    "novelty": "novelty",
-    "max_softmax": "low confidence",
-}
-
-
-def noun_of(measure: str, score_name: str | None) -> str:
-    """In a sentence."""
-    return (score_name or NOUNS[measure]) if measure == "score" else NOUNS[measure]
-
-
-def label_of(measure: str, score_name: str | None) -> str:
-    return (score_name or LABELS[measure]) if measure == "score" else LABELS[measure]
+LABELS = {measure: word.label for measure, word in WORDS.items()}
 
 
 def style_of(measure: str, dark: bool) -> tuple[str, str]:

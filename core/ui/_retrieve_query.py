@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.contracts import THING
 from core.errors import UserFacingError
 from core.media import door
 from core.pipeline.atlas import Atlas
@@ -15,7 +16,6 @@ from core.ui.address import Kept
 from core.ui.controls import Choice
 
 _WAYS = ("Stored item", "Sample", "File", "Recording")
-_TYPES = {"audio": "a sound", "image": "a picture"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ def _brought(way: str, atlas: Atlas) -> tuple[bytes | None, str]:
     if way == "Camera":
         shot = st.camera_input("Take a picture", key="query-shot")
         return (shot.getvalue(), "Camera picture") if shot else (None, "")
-    given = st.file_uploader(f"Ask with {_TYPES[atlas.kind]} of yours", key="query-file")
+    given = st.file_uploader(f"Ask with a {THING[atlas.kind]} of yours", key="query-file")
     if given is None:
         st.info("Drop a file above; nothing is sent anywhere. Or ask with a stored item or a sample.",
                 icon=":material/lightbulb:")  # fmt: skip
@@ -102,8 +102,8 @@ def _fresh(raw: bytes, title: str, atlas: Atlas, choice: Choice) -> Asked | None
         if media.kind != atlas.kind:
             other = models.matching(media.kind, choice.model)
             if other is None:
-                raise UserFacingError(f"This file is {_TYPES[media.kind]}, and these items are not.")
-            controls.switch_model(other.name, f"The file is {_TYPES[media.kind]}.")
+                raise UserFacingError(f"This file is a {THING[media.kind]}, and these items are not.")
+            controls.switch_model(other.name, f"The file is a {THING[media.kind]}.")
         query = _cached_retention.query(atlas, choice.device, media)
     except UserFacingError as error:
         st.error(words.plain(str(error), 400), icon=":material/block:")

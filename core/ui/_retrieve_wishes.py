@@ -11,7 +11,17 @@ from core.pipeline.atlas import Atlas
 from core.pipeline.found import Shelf, Wish
 from core.retrieval import Safety
 from core.retrieval import chosen as within
-from core.ui import _cached_retention, _retention_charts, address, bound, controls, glossary, item_cards, words
+from core.ui import (
+    _cached_retention,
+    _retention_charts,
+    address,
+    bound,
+    controls,
+    glossary,
+    item_cards,
+    measures,
+    words,
+)
 from core.ui.address import Kept
 
 _RISKS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50)  # percent
@@ -86,7 +96,7 @@ def _share() -> float:
 
 def _measure(atlas: Atlas, shelf: Shelf) -> str:
     """The chosen doubt, or another one where this model has no such."""
-    here = [name for name in controls.MEASURES if name in shelf.doubts]
+    here = [name for name in measures.WORDS if name in shelf.doubts]
     value = controls.measure() if controls.measure() in here else here[0]
     if st.session_state.get("retrieve-measure") != value:
         st.session_state["retrieve-measure"] = value
@@ -99,7 +109,7 @@ def _measure(atlas: Atlas, shelf: Shelf) -> str:
             required=True,
             on_change=lambda: controls.set_measure(st.session_state["retrieve-measure"]),
         )
-        glossary.show([name for name in glossary.WORDS if name in here])
+        glossary.show(here)
     return str(chosen)
 
 

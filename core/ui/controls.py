@@ -17,19 +17,11 @@ import streamlit as st
 from core.contracts import Kind
 from core.errors import UserFacingError
 from core.store import names
-from core.ui import _cached_shell, address, cached, models, running, words
+from core.ui import _cached_shell, address, cached, measures, models, running, words
 from core.ui.address import Kept
 from core.ui.models import KINDS, ModelFacts
 
 HELDOUT = "heldout"
-MEASURES = {
-    "total": "total doubt",
-    "aleatoric": "ambiguous (aleatoric)",
-    "epistemic": "unfamiliar (epistemic)",
-    "novelty": "novelty",
-    "score": "predicted loss or score",
-    "max_softmax": "low confidence",
-}
 _MOST_DRAWS, _MOST_SEED = 500, 2**31 - 1
 _LOOK = 2.0  # seconds between two looks at a worker that starts
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,2})?")
@@ -82,7 +74,7 @@ _DRAWS = Kept("samples", 50, _whole(1, _MOST_DRAWS), f"a whole number from 1 to 
 _SEED = Kept("seed", 0, _whole(0, _MOST_SEED), f"a whole number from 0 to {_MOST_SEED}")
 _DEVICE_KEPT = Kept("device", "auto", _device, "a device of this machine")
 _POINT = Kept("keep", 0.8, _share, "a share from 0 to 1", lambda share: f"{share:.4g}")
-_MEASURE = Kept("measure", "total", _one_of(tuple(MEASURES)), "a measure of doubt")
+_MEASURE = Kept("measure", "total", _one_of(tuple(measures.WORDS)), "a measure of doubt")
 
 
 def choice(*, warm: bool = False) -> Choice:
@@ -145,7 +137,7 @@ def measure() -> str:
 
 
 def set_measure(name: str) -> None:
-    if name in MEASURES:
+    if name in measures.WORDS:
         address.put(_MEASURE, name)
 
 

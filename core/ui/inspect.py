@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.contracts import Kind
+from core.contracts import THING, Kind
 from core.errors import UserFacingError
 from core.media.sniff import sniff
 from core.ui import cached, controls, inspect_card, inspect_overview, models, running, samples, words
@@ -129,7 +129,7 @@ def meet(files: Sequence[File], chosen: Choice) -> None:
         (kind,) = kinds
         fitting = models.matching(kind, than=own.name)
         if fitting is not None:
-            thing = "a sound" if kind == "audio" else "a picture"
+            thing = f"a {THING[kind]}"
             what = f"{words.plain(files[0].name)} is {thing}" if len(files) == 1 else f"These files are each {thing}"
             controls.switch_model(fitting.name, f"{what}, which {words.plain(own.title)} does not take.")
     if own.ready:

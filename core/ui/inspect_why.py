@@ -21,7 +21,7 @@ def show(case: Case, told: Said) -> None:
         help="A prediction set holds as many classes as it takes to contain the true one in this share of cases. "
         "It is calibrated on held-out items (split conformal prediction) and promises nothing for what is unlike them.",
     )
-    glossary.show([name for name in glossary.WORDS if name in found.doubts])
+    glossary.show([name for name in _inspect_charts.NAMES if name in found.doubts])
     st.markdown(_inspect_words.within(_cached_inspect.found(told, percent / 100)))
     left, right = st.columns(2)
     said = _inspect_words.enough(found)

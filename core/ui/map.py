@@ -22,6 +22,7 @@ from core.ui import (
     _map_words,
     address,
     controls,
+    measures,
     models,
     plot,
     shell,
@@ -160,21 +161,17 @@ def _looks(atlas: Atlas, rows: np.ndarray, by: str) -> Looks:
 
 def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _map_cut.Cut:
     """The one operating point: what is more doubtful fades."""
-    known = {name: title for name, title in controls.MEASURES.items() if name in atlas.doubts}
+    known = {name: title for name, title in measures.TITLES.items() if name in atlas.doubts}
     measure = controls.measure() if controls.measure() in known else "total"
     share = round(100 * controls.point())
     for key, value in (("map-keep", share), ("map-measure", measure)):
         if st.session_state.get(key) != value:
             st.session_state[key] = value
     left.slider(
-        "Keep the surest",
-        0,
-        100,
-        format="%d %%",
-        key="map-keep",
+        "Keep the surest", 0, 100, format="%d %%", key="map-keep",
         on_change=lambda: controls.set_point(st.session_state["map-keep"] / 100),
         help="What is more doubtful than this fades. Retention and Retrieve use the same point.",
-    )
+    )  # fmt: skip
     right.selectbox(
         "by",
         list(known),

@@ -10,14 +10,14 @@ from typing import Any
 import streamlit as st
 
 from core.checkpoints.listed import cards, models
-from core.contracts import Kind, Scope, Task
+from core.contracts import THING, Kind, Scope, Task
 from core.errors import UserFacingError
 from core.runner import Described
 from core.settings import Settings
 from core.ui import words
 
 SCOPES: Mapping[Scope, str] = {"head": "last layers", "network": "whole network"}
-KINDS: Mapping[Kind, str] = {"audio": "Sounds", "image": "Pictures"}
+KINDS: Mapping[Kind, str] = {kind: f"{name.capitalize()}s" for kind, name in THING.items()}
 _FIRST = ("soundbox", "toybox")  # one class an item, made here; a loss on other data compares with none of theirs
 
 

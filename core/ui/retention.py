@@ -120,7 +120,7 @@ def _measure(page: Page) -> str:
             required=True,
             on_change=lambda: controls.set_measure(st.session_state["retention-measure"]),
         )
-        glossary.show([name for name in glossary.WORDS if name in here])
+        glossary.show(list(here))
     if missing := [f"{_retention_charts.LABELS[name]} ({why})" for name, why in page.curves.judged.missing.items()]:
         st.caption(f"Not here: {'; '.join(missing)}.")
     return str(chosen)

@@ -8,7 +8,7 @@ from itertools import islice
 
 import streamlit as st
 
-from core.contracts import Dataset, Item
+from core.contracts import THING, Dataset, Item
 from core.ui import cached
 
 SETS = ("soundbox", "toybox")
@@ -52,7 +52,7 @@ def _picked(data: Dataset) -> Iterator[tuple[str, Item]]:
             even.setdefault(_mixture_name(item, data.classes), item)
     yield from islice(even.items(), _MIXTURES)
     outside = (item for item in data.items if item.split == "ood")
-    unknown = "A sound of no class" if data.kind == "audio" else "A picture of no class"
+    unknown = f"A {THING[data.kind]} of no class"
     yield from ((unknown, item) for item in islice(outside, 1))
 
 
