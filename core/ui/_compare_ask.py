@@ -11,7 +11,7 @@ from core.errors import UserFacingError
 from core.jobs import Job
 from core.pipeline.elsewhere import domain_of, offered
 from core.pipeline.sheets import Bench
-from core.ui import _cached_compare, cached, jobs, words
+from core.ui import _cached_compare, cached, jobs, models, words
 
 MOST = 120  # items of a domain, unless a visitor says otherwise
 _WATCHED, _REFUSED = "compare-jobs", "compare-refused"
@@ -46,14 +46,30 @@ def panel(bench: Bench, known: Mapping[str, str], wish: str | None) -> None:
         )
         most = st.slider("Items of each, at most", 24, 400, MOST, 8, key="compare-most")
         about = [*chosen, *([other.strip()] if other.strip() else [])]
+        able = _able(bench)
         st.button(
-            f"Ask {words.count(len(bench.names))} models",
+            f"Ask {words.count(len(able))} model{'' if len(able) == 1 else 's'}",
             type="primary",
-            disabled=not about,
+            disabled=not (about and able),
             on_click=start,
             args=(bench, about, most),
             icon=":material/play_arrow:",
         )
+        if len(able) < len(bench.names):
+            st.caption(_unable(bench))
+
+
+def _able(bench: Bench) -> tuple[str, ...]:
+    """Those that can answer: some wait for weights that are not here."""
+    ready = {one.name for one in models.model_list() if one.ready}
+    return tuple(name for name in bench.names if name in ready)
+
+
+def _unable(bench: Bench) -> str:
+    known = {one.name: one for one in models.model_list()}
+    left = [known[name] for name in bench.names if name in known and not known[name].ready]
+    why = words.plain(left[0].why_not or "a part is missing", 160) if left else "a part is missing"
+    return f"{words.count(len(bench.names) - len(_able(bench)))} cannot answer now: {why}."
 
 
 def missing(bench: Bench, domain: str, title: str) -> None:
@@ -68,13 +84,17 @@ def missing(bench: Bench, domain: str, title: str) -> None:
             f"about {words.plain(title)} yet.",
             width="stretch",
         )
-        st.button("Ask them", key=f"ask-{domain}", on_click=start, args=(bench, [domain], MOST))
+        if able := _able(bench):
+            st.button("Ask them", key=f"ask-{domain}", on_click=start, args=(bench, [domain], MOST))
+    if not able:
+        st.caption(_unable(bench))
 
 
 def start(bench: Bench, about: list[str], most: int) -> None:
     """One job for each way in which models were asked about the items of the table. Runs before the page does."""
     ways: dict[tuple[int, int] | None, list[str]] = {}
-    for sheet in bench.sheets:
+    able = _able(bench)
+    for sheet in (one for one in bench.sheets if one.name in able):
         way = None if bench.data == "heldout" else (sheet.draws, sheet.seed)
         ways.setdefault(way, []).append(sheet.name)
     begun = []

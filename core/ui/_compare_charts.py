@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+_SWEEP, _MARGINS, _LINE = 340, 60, 16  # pixels: of a chart, above and below its plot, and of a name
+
+
 def reliability(bins: Bins, dark: bool) -> Figure:
     """Accuracy against confidence; the diagonal is what a calibrated model keeps to."""
     from plotly import graph_objects as go
@@ -113,10 +116,36 @@ def sweeps(
         colour, dash = look_of(names.index(title), dark)
         says = "%{y:.0%} at %{x:g}" if share else "%{y:.3g} at %{x:g}"
         lines.append(plot.Curve(sweep.knob, sweep.value, title, colour, dash, sweep.low, sweep.high, says))
-    figure = plot.curves_figure(lines, x_title=x_title, y_title=y_title, dark=dark, height=340)
+    figure = plot.curves_figure(lines, x_title=x_title, y_title=y_title, dark=dark, height=_SWEEP)
+    low = min(float(sweep.low.min()) for sweep in found.values())
+    high = max(float(sweep.high.max()) for sweep in found.values())
+    _name(figure, lines, low, high)
     if share:
         figure.update_yaxes(tickformat=".0%")
     return figure
+
+
+def _name(figure: Figure, lines: Sequence[plot.Curve], low: float, high: float) -> None:
+    """Names at the lines' ends, moved apart where ends meet, each with the mark of its line."""
+    edge = 0.04 * ((high - low) or 1.0)
+    ends = (low - edge, high + edge)
+    pixels = (_SWEEP - _MARGINS) / (ends[1] - ends[0])
+    figure.layout.annotations = ()
+    figure.update_yaxes(range=ends)
+    last = float("inf")
+    for line in sorted(lines, key=lambda one: -float(one.y[-1])):
+        last = min((float(line.y[-1]) - ends[0]) * pixels, last - _LINE)
+        mark = {"solid": "━", "dot": "┄"}.get(line.dash, "╌")
+        figure.add_annotation(
+            x=1.0,
+            xref="paper",
+            y=ends[0] + last / pixels,
+            text=f'<span style="color:{line.colour}">{mark}</span> {html.escape(line.name)}',
+            showarrow=False,
+            xanchor="left",
+            xshift=4,
+        )
+    figure.update_layout(margin={"r": 34 + 7 * max(len(line.name) for line in lines), "t": 12})
 
 
 def look_of(place: int, dark: bool) -> tuple[str, str]:
@@ -143,7 +172,7 @@ def sweep_finding(found: Mapping[str, Sweep], what: str) -> str:
 
 
 def _points(change: float) -> str:
-    return f"{100 * change:+.0f} points"
+    return f"{100 * change:+.0f} points".replace("-", "−")
 
 
 def stories(found: Sequence[Story], titles: Titles, dark: bool) -> Figure:

@@ -8,7 +8,17 @@ import streamlit as st
 
 from core.pipeline.contrasts import ZERO_SHOT
 from core.pipeline.elsewhere import KNOBS
-from core.ui import _compare_ask, _compare_table, _compare_views, _retention_charts, diagnosis, plot, shell, words
+from core.ui import (
+    _compare_ask,
+    _compare_table,
+    _compare_tradeoffs,
+    _compare_views,
+    _retention_charts,
+    diagnosis,
+    plot,
+    shell,
+    words,
+)
 from core.ui._compare_views import Page, View
 
 _ABREAST = 2  # charts in a row: none is narrower than 320 pixels
@@ -107,7 +117,7 @@ def _costs(page: Page) -> None:
         )  # fmt: skip
         costs = st.multiselect(
             "Cost", _compare_views.COSTS, default=["train_seconds", "seconds_per_item"],
-            format_func=lambda key: _compare_table.COLUMNS[key].title, max_selections=4, key="compare-costs",
+            format_func=lambda key: _compare_tradeoffs.NOUNS[key], max_selections=4, key="compare-costs",
         )  # fmt: skip
     views = _compare_views.tradeoffs(page, str(loss), costs)
     if "seconds_per_item" in costs and not any(view.key == "tradeoff-seconds_per_item" for view in views):
@@ -120,15 +130,21 @@ def _costs(page: Page) -> None:
 def _zero_shot(page: Page) -> None:
     view = _compare_views.zero_shot()
     if view is None:
-        st.info("No zero-shot measurement is stored yet. One is made, and kept, with:", icon=":material/inbox:")
-        st.code("\n".join((*ZERO_SHOT, "make figures  # all of them, three seeds and three sets")), language="bash")
+        st.info(
+            "No zero-shot measurement is stored yet. 'make figures' measures and keeps all nine, three seeds on three "
+            "sets; a single one is made and told by:",
+            icon=":material/inbox:",
+        )
+        st.code("\n".join(ZERO_SHOT), language="bash")
         return
     _shown([view], page)
 
 
 def _diagnoses(page: Page) -> None:
-    for sheet in page.drawn:
-        diagnosis.card(sheet.name, page.measure, title=page.titles[sheet.name])
+    for start in range(0, len(page.drawn), _ABREAST):
+        for sheet, place in zip(page.drawn[start : start + _ABREAST], st.columns(_ABREAST), strict=False):
+            with place:
+                diagnosis.card(sheet.name, page.measure, title=page.titles[sheet.name])
 
 
 def _nothing_asked(page: Page, first: str) -> None:

@@ -65,8 +65,10 @@ def tradeoff(table: Table, titles: Titles, cost: str, loss: str, dark: bool) -> 
             xshift=6,
             yshift=-4,
         )
-    figure.update_xaxes(title_text=f"{COLUMNS[cost].title.lower()} ({_unit(cost)})", type="log")
-    figure.update_yaxes(title_text=f"{COLUMNS[loss].title}, less is better")
+    figure.update_xaxes(title_text=f"{NOUNS[cost]}{f' in {_UNITS[cost]}' if cost in _UNITS else ''}", type="log")
+    low, high = min(losses), max(losses)
+    room = 0.1 * ((high - low) or high or 1.0)  # below the lowest, for its name
+    figure.update_yaxes(title_text=f"{COLUMNS[loss].title}, less is better", range=[low - room, high + 0.5 * room])
     figure.update_layout(margin={"r": 90})
     return figure
 
@@ -89,15 +91,15 @@ def _logged(value: float) -> float:
     return float(np.log10(value)) if value > 0 else -2.0
 
 
-def _unit(cost: str) -> str:
-    return {
-        "train_seconds": "seconds; below 0.01 drawn there",
-        "seconds_per_item": "seconds",
-        "macs": "multiply-adds",
-        "stored": "numbers",
-        "params": "numbers",
-        "peak_memory": "bytes",
-    }[cost]
+NOUNS = {
+    "train_seconds": "training time",
+    "seconds_per_item": "time per item",
+    "macs": "multiply-adds",
+    "stored": "extra weights",
+    "params": "parameters",
+    "peak_memory": "peak memory",
+}
+_UNITS = {"train_seconds": "s", "seconds_per_item": "s", "peak_memory": "bytes"}
 
 
 def tradeoff_finding(table: Table, titles: Titles, cost: str, loss: str) -> str:

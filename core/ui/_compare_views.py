@@ -11,7 +11,7 @@ from core.pipeline.contrasts import Box, Sweep
 from core.pipeline.elsewhere import KNOBS, Elsewhere
 from core.pipeline.sheets import Bench, Sheet
 from core.pipeline.table import Table
-from core.ui import _cached_compare, _compare_charts, _compare_table, _compare_tradeoffs, words
+from core.ui import _cached_compare, _compare_charts, _compare_tradeoffs, words
 from core.ui.controls import Choice
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def tradeoffs(page: Page, loss: str, costs: Sequence[str]) -> list[View]:
             assert found is not None
             return found
 
-        title = f"Calibration against {_compare_table.COLUMNS[cost].title.lower()}"
+        title = f"Calibration against {_compare_tradeoffs.NOUNS[cost]}"
         views.append(View(f"tradeoff-{cost}", title, draw, finding, f"{title}, one dot a model. {finding}"))
     return views
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserFacingError
 from core.pipeline.sheets import Bench, Sheet
-from core.pipeline.table import COSTS, KEYS
+from core.pipeline.table import COSTS, DOUBT, KEYS, QUALITY
 from core.pipeline.tabled import Benches
 from core.ui import (
     _cached_compare,
@@ -75,7 +75,7 @@ def _page(choice: Choice, here: Benches) -> Page | None:
     with three:
         domain = _domain(bench, known)
     with four:
-        sort = _sort()
+        sort = _sort(bench)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _set_aside(here, bench)
         _compare_ask.panel(bench, known, domain)
@@ -165,12 +165,20 @@ def _domain(bench: Bench, known: Mapping[str, str]) -> str | None:
     return None if chosen == _NOWHERE else str(chosen)
 
 
-def _sort() -> str:
-    keys = (*KEYS, *COSTS)
-    kept = Kept("sort", "nll", bound.one_of(keys), "a column of the table")
+def _sort(bench: Bench) -> str:
+    """Columns that these items can have; the first of them that says how good the answers are, unless chosen."""
+    first = bench.sheets[0]
+    judged, near = first.errors is not None, first.neighbour is not None
+    there = dict.fromkeys((*QUALITY, *DOUBT), judged)
+    there |= dict.fromkeys(("nll", "brier"), first.losses is not None) | {"map": first.truth is not None}
+    there |= {"r_at_1": near, "r_auroc": near}
+    keys = tuple(key for key in (*KEYS, *COSTS) if there.get(key, True))
+    usual = next((key for key in ("nll", "augrc", "r_auroc") if there[key]), keys[0])
+    kept = Kept("sort", usual, bound.one_of(keys), "a column of this table")
+    value = address.get(kept)
     return str(
         st.selectbox("Best first by", keys, format_func=lambda key: _compare_table.COLUMNS[str(key)].title,
-                     **bound.widget(kept))
+                     **bound.widget(kept, value if value in keys else usual))
     )  # fmt: skip
 
 
@@ -220,8 +228,8 @@ def _refused(here: Benches) -> None:
 def _table(page: Page) -> None:
     style, config = _compare_table.styled(page.table, page.titles, page.sort)
     alt = f"Table of {len(page.table.rows)} models. {_compare_table.finding(page.table, page.titles, page.sort)}"
-    st.dataframe(style, hide_index=True, column_config=config, alt=alt, key="compare-table", height="content")
     st.caption(_compare_table.legend(page.table, page.titles))
+    st.dataframe(style, hide_index=True, column_config=config, alt=alt, key="compare-table", height="content")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         with st.popover("Copy the table", icon=":material/content_copy:"):
             _copied(page)

@@ -18,11 +18,11 @@ def card(name: str, measure: str | None = None, *, title: str | None = None) -> 
         except UserFacingError as error:
             st.error(words.plain(str(error), 300), icon=":material/block:")
             return
-        show(found)
+        show(found, brief=True)
 
 
-def show(found: Diagnosis) -> None:
-    """What was found, and what was looked for."""
+def show(found: Diagnosis, *, brief: bool = False) -> None:
+    """What was found, and what was looked for: in ``brief`` one click away."""
     if not found.findings and found.looked:
         st.success("No sign that this doubt cannot be used.", icon=":material/check:")
     elif not found.looked:
@@ -32,7 +32,15 @@ def show(found: Diagnosis) -> None:
             f"**{words.plain(one.sentence, 300)}**  \nTry: {words.plain(one.knob, 300)}", icon=":material/stethoscope:"
         )
     about = f" Data from elsewhere: {words.plain(found.outside)}." if found.outside else ""
-    st.caption(_looked(found) + about)
+    if brief:
+        count = len(found.looked)
+        st.caption(
+            f"In held-out answers and the record of the training: {count} of {count + len(found.not_looked)} signs "
+            f"were looked for.{about}",
+            help=_looked(found),
+        )
+    else:
+        st.caption(_looked(found) + about)
 
 
 def _looked(found: Diagnosis) -> str:
