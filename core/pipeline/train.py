@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -121,7 +120,7 @@ def model_of(found: Ready, fitted: Fitted, name: str) -> Model:
         macs=size.macs,
         trained_on=dataset.title,
         data=data,
-        cost=Cost(round(fitted.seconds, 2), hardware(found.device), _peak_memory()),
+        cost=Cost(round(fitted.seconds, 2), hardware(found.device), fitted.memory),
         recipe=to_json(plan),
         created=time.strftime("%Y-%m-%d", time.gmtime()),
         versions={"python": platform.python_version(), "torch": torch.__version__},
@@ -161,12 +160,3 @@ def hardware(device: str) -> str:
     count = torch.get_num_threads()
     cores = f"{count} CPU thread{'s' if count > 1 else ''}"
     return cores if device == "cpu" else choose(device).title
-
-
-def _peak_memory() -> int | None:
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024)

@@ -64,6 +64,7 @@ class Fitted:
     seconds: float  # over all sittings
     best_epoch: int | None = None  # where early stopping chose it
     leads: bool = True  # of several processes, the one that saves
+    memory: int | None = None  # bytes, the most that a sitting's process held
 
 
 def fit(
@@ -131,7 +132,7 @@ class _Loop:
             return state, stepper, 0
         position = resumed.position
         stepper.resume(resumed.optimiser, position["stepper"])
-        self.worked.resume(position["seconds"])
+        self.worked.resume(position)
         self.judged = position["judged"]
         if resumed.best is not None:
             self.best = (position["best"][0], position["best"][1], resumed.best)
@@ -261,15 +262,15 @@ class _Loop:
         self.stepper.refuse_lost_state()
         tensors, facts = self.stepper.held()
         position: dict[str, Any] = {"step": self.step, "judged": self.judged, "logged": self.folder.logged}
-        position |= {"seconds": self.worked.seconds(), "stepper": facts}
+        position |= {**self.worked.told(), "stepper": facts}
         if self.best is not None:
             position["best"] = self.best[:2]
         self.folder.save(position, held_by(self.state), tensors, None if self.best is None else self.best[2])
 
     def _done(self, state: Any, chosen: int | None) -> Fitted:
         state = frozen(in_plain_order(self.wanted.method.finish(state)))
-        seconds = self.worked.seconds()
-        return Fitted(state, self.step, self.step / self.per_epoch, seconds, chosen, self.leads)
+        epochs, took = self.step / self.per_epoch, self.worked.told()
+        return Fitted(state, self.step, epochs, took["seconds"], chosen, self.leads, took["memory"])
 
 
 def _identity_of(wanted: Fit) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,10 +123,26 @@ def test_balanced_drawing_sees_every_class_as_often() -> None:
 
 def test_a_pause_is_no_work_and_the_wall_clock_counts_beside_a_gpu() -> None:
     on_cpu, beside = Worked("cpu"), Worked("cuda")
-    on_cpu.resume(100.0)
+    on_cpu.resume({"seconds": 100.0})  # of a checkpoint that knew no memory yet
     time.sleep(0.3)
     began = time.process_time()
     while time.process_time() - began < 0.1:
         pass
     assert 100.1 <= on_cpu.seconds() < 100.3
     assert beside.seconds() >= 0.4
+
+
+def test_a_fit_that_is_resumed_remembers_the_most_memory(tmp_path: Path) -> None:
+    """The process that ends it may do no more than judge, which says nothing of what the training took."""
+    asked = iter([False] * 3 + [True])
+    with pytest.raises(KeyboardInterrupt):
+        fit(wanted("deterministic", "head"), tmp_path, stop=lambda: next(asked))
+    card = tmp_path / "checkpoint" / "card.json"
+    told = json.loads(card.read_text())
+    own = told["position"]["memory"]
+    assert 30 << 20 < own < 64 << 30
+    told["position"]["memory"] = own * 1000
+    card.write_text(json.dumps(told))
+    assert fit(wanted("deterministic", "head"), tmp_path).memory == own * 1000
+    fresh = fit(wanted("deterministic", "head"))
+    assert own <= (fresh.memory or 0) < own * 1000
