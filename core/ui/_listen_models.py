@@ -29,17 +29,24 @@ def choose(chosen: Choice) -> tuple[ModelFacts, ...]:
     kept = Kept("hear", _first(own, known), _several, f"up to {MOST} models for sounds", ",".join)
     with bound.telling():
         wanted = [name for name in address.get(kept) if name in known] or list(_first(own, known))
-    picked = st.multiselect(
-        "Models side by side",
+    picked = st.pills(
+        f"Models side by side, up to {MOST}",
         list(known),
-        format_func=lambda name: known[name].title,
-        max_selections=MOST,
+        selection_mode="multi",
+        format_func=lambda name: words.plain(title_of(known[name])),
         **bound.widget(kept, wanted),
         help="Those that learned from the same data as the model in the side bar.",
     )
+    if len(picked) > MOST:
+        st.info(f"The first {MOST} of them are heard: more would leave too little time for each.")
     if not picked:
         st.info("Choose at least one model to listen.")
-    return tuple(known[name] for name in picked)
+    return tuple(known[name] for name in picked[:MOST])
+
+
+def title_of(one: ModelFacts) -> str:
+    """Beside others of the same data."""
+    return one.title.partition(", ")[2] or one.title
 
 
 def _other(own: ModelFacts) -> None:
@@ -50,15 +57,15 @@ def _other(own: ModelFacts) -> None:
 
 
 def _first(own: ModelFacts, known: dict[str, ModelFacts]) -> tuple[str, ...]:
-    """The quartet as far as it is here, and the model of the side bar among them."""
+    """The quartet as far as it is here, and the model of the side bar where there is room."""
     found = [one.name for method in _QUARTET for one in known.values() if one.method == method and not one.own]
     if own.name in known and own.name not in found:
-        found = [*found[: MOST - 1], own.name]
+        found.append(own.name)
     return tuple(found[:MOST])
 
 
 def _several(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
-    if not 1 <= len(names) <= MOST or not all(names) or len(text) > 400:
+    if not all(names) or len(text) > 400:
         raise ValueError(text[:40])
     return names

@@ -65,7 +65,7 @@ def choose() -> Stream | None:
 
 def _made() -> Source:
     sounds = {sample.name: sample for sample in samples.offered() if sample.data == "soundbox"}
-    name = st.selectbox("A stream, made on this machine", [WALK, *sounds], key="made", bind="query-params")
+    name = st.selectbox("A stream, made on this machine", [WALK, *sounds], key="made", bind="query-params", width=420)
     if name in sounds:
         sample = sounds[name]
         return _source(name, cached.item_bytes(sample.data, sample.item))

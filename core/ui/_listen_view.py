@@ -30,6 +30,13 @@ class View:
         return max((told[-1].ends for told in self.listening.told.values() if told), default=0.0)
 
 
+def ahead(strip: Strip, marks: tuple[Mark, ...], finding: str) -> None:
+    """What will be heard."""
+    figure = _listen_charts.stream(strip, (), (0.0, strip.ends), marks, 1.0, shell.is_dark())
+    plot.show(figure, "listen-ahead", alt=f"The stream to come. {finding}", name="stream")
+    st.caption(finding)
+
+
 def show(view: View) -> None:
     _numbers(view)
     _drawn(view)

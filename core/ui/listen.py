@@ -55,12 +55,9 @@ class Live:
 
 
 def page(choice: Choice) -> None:
-    left, right = st.columns(2)
-    with left:
-        stream = _listen_source.choose()
-    with right:
-        models = _listen_models.choose(choice)
-        chunk = _chunk() if models else _EVERY.default
+    stream = _listen_source.choose()
+    models = _listen_models.choose(choice)
+    chunk = _chunk() if models else _EVERY.default
     live: Live | None = st.session_state.get(_LIVE)
     if live is not None and not live.is_of(stream, models):
         live.end()  # something else was chosen meanwhile
@@ -69,6 +66,8 @@ def page(choice: Choice) -> None:
         return
     player = _buttons(live, choice, models, stream, chunk)
     if live is None:
+        if isinstance(stream, Source):
+            _listen_view.ahead(stream.strip, stream.marks, stream.shown.finding)
         st.caption(_listen_words.rule(chunk, choice.draws))
     elif isinstance(stream, Source):
         _replay(live, player)
@@ -89,7 +88,7 @@ def _buttons(live: Live | None, choice: Choice, models: tuple[ModelFacts, ...], 
     """The place beside them, for the player."""
     runs = live is not None and not live.ended
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Listen", type="primary", icon=":material/hearing:", disabled=runs, on_click=_start,
+        st.button("Listen", icon=":material/hearing:", disabled=runs, on_click=_start,
                   args=(choice, models, stream, chunk))  # fmt: skip
         st.button("Stop", icon=":material/stop:", disabled=not runs, on_click=_stop)
         return st.container()
@@ -213,7 +212,7 @@ def _show(live: Live) -> None:
     else:
         assert live.ribbon is not None
         strip = live.ribbon.strip()
-    titles = {one.name: one.title.partition(", ")[2] or one.title for one in live.models}
+    titles = {one.name: _listen_models.title_of(one) for one in live.models}
     view = _listen_view.View(
         live.listening, titles, live.stream.name, live.stream.marks, strip, live.ended, live.choice.seed,
         live.choice.draws,

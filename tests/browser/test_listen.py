@@ -111,7 +111,7 @@ def test_what_cannot_be_heard_is_said(page: Page, place: str) -> None:
     page.goto(f"{place}/Listen?model=toybox-ensemble&stream=Upload")
     expect(page.get_by_text("is a model for pictures, and a stream is of sound")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name=re.compile("Use Soundbox")).click()
-    expect(page.get_by_role("combobox", name="Models side by side")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Models side by side")).to_be_visible(timeout=60_000)
     drawn = io.BytesIO()
     Image.new("RGB", (8, 8)).save(drawn, "PNG")
     page.locator("input[type=file]").set_input_files(
