@@ -49,7 +49,6 @@ def panel(bench: Bench, known: Mapping[str, str], wish: str | None) -> None:
         able = _able(bench)
         st.button(
             f"Ask {words.count(len(able))} model{'' if len(able) == 1 else 's'}",
-            type="primary",
             disabled=not (about and able),
             on_click=start,
             args=(bench, about, most),

@@ -103,7 +103,7 @@ def undrawn(chosen: Choice, atlas: Atlas) -> None:
         return
     st.info("No map of these items is drawn yet.", icon=":material/map:")
     st.button("Draw the map", on_click=draw, args=(chosen, ["--min-dist", f"{SPREAD.min_dist:g}"], "undrawn"),
-              type="primary", icon=":material/map:")  # fmt: skip
+              icon=":material/map:")  # fmt: skip
     watch("undrawn")
 
 
@@ -153,7 +153,7 @@ def fresh(chosen: Choice) -> None:
             f"{words.plain(models.facts(chosen.model).title)} reads every file once, with {chosen.draws} samples and "
             f"seed {chosen.seed}; then the map is drawn. You may close this page meanwhile."
         )
-        st.button("Index and draw", type="primary", disabled=not source, icon=":material/play_arrow:",
+        st.button("Index and draw", disabled=not source, icon=":material/play_arrow:",
                   on_click=_start, args=(chosen, source, _name_of(collection), "fresh"))  # fmt: skip
         watch("fresh")
 

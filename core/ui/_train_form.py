@@ -132,7 +132,7 @@ def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[st
     """The network's own settings; of timm which one, by a name that can be searched."""
     known = {one.name: one for one in network.settings}
     own = plan.network if plan.backbone == network.key else ()
-    found = [f"network.kind={kind}"] if "kind" in known and network.kind is None else []
+    filled = [f"kind={kind}"] if "kind" in known and network.kind is None else []
     if network.key == "timm_vision":
         names = _cached_train.timm_names()
         first = next((text.partition("=")[2] for text in own if text.startswith("name=")), "resnet18")
@@ -144,10 +144,11 @@ def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[st
             key=f"train-timm-{base.key}",
             help="Type a part of a name to search, such as convnext or mobilenet.",
         )
-        found.append(f"network.name={name}")
+        filled.append(f"name={name}")
     shown = [one for one in known.values() if one.name not in _FILLED and "." not in one.name]
     with st.expander("Settings of the network", icon=":material/account_tree:"):
         shown = _train_fields.with_defaults(shown, own)
+        found = [f"network.{text}" for text in filled if text not in own]
         return found + list(_train_fields.changed(shown, "network.", f"train-{base.key}-{network.key}"))
 
 
@@ -258,7 +259,7 @@ def _go(base: Recipe, plan: Plan, data: Data, settings: Sequence[str], chosen: C
     ).strip()
     said = _train_start.words_of(base.key, name, settings, chosen)
     st.code("python -m core " + shlex.join(said), language="bash", wrap_lines=True)
-    if st.button("Train it", type="primary", icon=":material/play_arrow:", key="train-own", disabled=not name):
+    if st.button("Train it", icon=":material/play_arrow:", key="train-own", disabled=not name):
         try:
             with st.spinner("Looking at these settings"):
                 told = asked.check(said, cached.settings())

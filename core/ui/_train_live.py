@@ -90,7 +90,6 @@ def _buttons(run: Run) -> None:
                 "Resume",
                 icon=":material/play_arrow:",
                 key=f"resume-{run.name}",
-                type="primary",
                 on_click=_act,
                 args=(run, "resume"),
                 help="The same command again: it goes on where it was saved.",

@@ -240,3 +240,9 @@ def test_home_states_real_results_of_what_came_with_the_app() -> None:
     said = everything_said(opened("0_Home"))
     assert re.search(r"Keeping the surest 80 % raises accuracy from \d\d\.\d to \d\d\.\d %", said)
     assert re.search(r"the most doubtful fifth holds \d\d % of its errors", said)
+
+
+def test_no_button_is_of_the_kind_that_cannot_be_read_in_the_dark() -> None:
+    """Streamlit writes white on the theme's main colour, which has to be light where the ground is dark."""
+    pattern = re.compile(r'type="primary"|"primary" if|"primary" else')
+    assert [path.name for path in (ROOT / "core" / "ui").glob("*.py") if pattern.search(path.read_text())] == []
