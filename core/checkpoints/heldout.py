@@ -1,7 +1,7 @@
 """What a model said of items that it never trained on, small enough to come with it.
 
-A clone without the data shows real curves, neighbours and examples from it. Draws, features and the probabilities of
-a softmax are in float16; doubts are in float32, so that items keep their order.
+A clone without the data shows real curves, neighbours and examples from it. Draws, features and the logarithms of a
+softmax's probabilities are in float16; doubts are in float32, so that items keep their order.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from core.contracts import Item, Predictive, Task
 from core.errors import UserFacingError
 from core.metrics.arrays import plain
 from core.metrics.retrieval import hits
+from core.metrics.scoring import FLOOR
 from core.settings import Settings
 from core.store import artifacts
 
@@ -66,8 +67,8 @@ class Heldout:
             "told": _bytes(json.dumps(told)),
             "ids": _bytes("\n".join(id_.replace("\n", " ") for id_ in given.ids)),
             "labels": self.labels.astype(np.int32 if self.labels.ndim == 1 else np.uint8),
-            "probs": _decided(given.probs, given.task),
         }
+        found |= {"probs": given.probs.astype(np.float32)} if given.task == "multilabel" else _logs(given.probs)
         found |= {f"doubt.{name}": values.astype(np.float32) for name, values in given.doubts.items()}
         if self.groups is not None:
             found["groups"] = self.groups.astype(np.int32)
@@ -136,10 +137,7 @@ def held_out(
 def of_tensors(tensors: Mapping[str, np.ndarray]) -> Heldout:
     told = json.loads(tensors["told"].tobytes())
     task: Task = told["task"]
-    probs, truth = tensors["probs"].astype(np.float64), tensors.get("truth")
-    if task == "multiclass":
-        probs = np.maximum(probs, _SMALLEST)  # what float16 rounded to 0 was below it, and has a finite loss
-        probs = probs / probs.sum(axis=1, keepdims=True)
+    probs, truth = _probs(tensors, task), tensors.get("truth")
     if truth is not None:
         truth = truth.astype(np.float64)
         truth[truth.sum(axis=1) == 0] = np.nan
@@ -237,14 +235,26 @@ def _half(values: np.ndarray) -> np.ndarray:
     return np.clip(values, -most, most).astype(np.float16)
 
 
-def _decided(probs: np.ndarray, task: Task) -> np.ndarray:
-    """In float16, with each answer kept where rounding made a tie; in float32 where items are ranked by class."""
-    if task == "multilabel":
-        return probs.astype(np.float32)
-    half = _half(probs)
+def _logs(probs: np.ndarray) -> dict[str, np.ndarray]:
+    """In float16 logarithms are exact where probabilities are not, near 0 and near 1, which a loss lives of.
+
+    Each answer is kept where rounding made a tie.
+    """
+    half = np.log(np.maximum(probs, FLOOR)).astype(np.float16)
     lost = np.flatnonzero(half.argmax(axis=1) != probs.argmax(axis=1))
-    half[lost, probs[lost].argmax(axis=1)] = np.nextafter(half[lost].max(axis=1), np.float16(1))
-    return half
+    half[lost, probs[lost].argmax(axis=1)] = np.nextafter(half[lost].max(axis=1), np.float16(np.inf))
+    return {"log_probs": half}
+
+
+def _probs(tensors: Mapping[str, np.ndarray], task: Task) -> np.ndarray:
+    """Float64. Models that were kept before there were logarithms have the probabilities themselves in float16."""
+    if task == "multilabel":
+        return tensors["probs"].astype(np.float64)
+    if "log_probs" in tensors:
+        probs = np.exp(tensors["log_probs"].astype(np.float64))
+    else:
+        probs = np.maximum(tensors["probs"].astype(np.float64), _SMALLEST)  # which were below it have a finite loss
+    return probs / probs.sum(axis=1, keepdims=True)
 
 
 def _bytes(text: str) -> np.ndarray:

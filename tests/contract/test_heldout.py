@@ -17,6 +17,7 @@ from core.checkpoints.heldout import BUDGET, Heldout, held_out, of_tensors
 from core.contracts import Item, Predictive, Truth
 from core.errors import UserFacingError
 from core.fingerprint import numpy_generator
+from core.metrics.scoring import log_losses
 from core.metrics.uncertainty import decompose, max_softmax
 from core.pipeline.evaluate import Wanted, document, evaluate, evaluate_stored, judge
 from core.posthoc import conformal, temperature
@@ -198,6 +199,22 @@ def test_rounding_changes_no_answer(task: str) -> None:
     else:
         assert ((found > 0.5) == (probs > 0.5)).all()
     np.testing.assert_allclose(found, probs, atol=1e-3)
+
+
+def test_the_losses_of_sure_answers_survive_and_older_files_are_read() -> None:
+    """Right and wrong at e^-1 to e^-26 from certainty: float16 probabilities end at e^-17, and near 1 at e^-8."""
+    given, _, _ = made(52, 3, 1, 2)
+    doubt = np.exp(-np.arange(1, 27).repeat(2) * 1.0)
+    probs = np.stack([1 - doubt, 0.75 * doubt, 0.25 * doubt], axis=1)
+    labels = np.arange(52) % 2
+    kept = held_out(replace(given, probs=probs, kept=None), labels)
+    told, stored = log_losses(probs, labels), {name: t.numpy() for name, t in kept.tensors().items()}
+    np.testing.assert_allclose(log_losses(of_tensors(stored).answers.probs, labels), told, rtol=2e-3, atol=1e-7)
+
+    del stored["log_probs"]
+    old = of_tensors({**stored, "probs": probs.astype(np.float16)}).answers.probs
+    np.testing.assert_allclose(old, probs, atol=5e-4)
+    assert log_losses(old, labels)[-1] < 18 < 26 < told[-1]
 
 
 def test_a_measure_that_is_not_finite_is_left_out() -> None:
