@@ -76,10 +76,9 @@ def boxes_of(sheet: Sheet, measure: str, domains: Sequence[Elsewhere]) -> tuple[
 
 
 def _box(name: str, outside: bool, values: np.ndarray, inside: np.ndarray | None) -> Box:
-    low, high = np.percentile(values, ENDS)
-    quarters = np.percentile(values, (25, 50, 75))
+    low, quarter, median, three, high = np.percentile(values, (ENDS[0], 25, 50, 75, ENDS[1])).tolist()
     found = None if inside is None else detect(inside, values).auroc.value
-    return Box(name, outside, len(values), float(low), *map(float, quarters), float(high), found)
+    return Box(name, outside, len(values), low, quarter, median, three, high, found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

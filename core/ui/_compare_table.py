@@ -116,7 +116,8 @@ def styled(table: Table, titles: Titles, sort: str) -> tuple[Styler, dict[str, A
             if row.name in table.best(key):
                 looks.loc[place, key] = "font-weight: bold"
         frame[key], texts[key] = values, told.get
-    style = frame.style.format(texts, na_rep="–").apply(lambda _: looks, axis=None)
+    style = frame.style.apply(lambda _: looks, axis=None)
+    style.format(texts, na_rep="–")
     config: dict[str, Any] = {
         "model": st.column_config.TextColumn("Model", pinned=True),
         "S": st.column_config.NumberColumn("S", help="Draws of each answer."),

@@ -145,7 +145,7 @@ def test_the_report_of_a_map_lists_the_most_doubtful(settings: Settings) -> None
     chart, listing = made.parts
     assert isinstance(chart, Chart)
     assert isinstance(listing, Listing)
-    assert len(chart.figure.data[0].x) == 100
+    assert len(chart.figure.to_dict()["data"][0]["text"]) == 100
     assert listing.rows[0][0] == atlas.ids[int(np.argmax(atlas.doubts["total"][:100]))]
     assert "selected among" in made.sentences[-1]
     bare = replace(atlas, points=None)

@@ -130,6 +130,7 @@ def test_strangers_are_told_apart_without_what_was_learned(sheets: tuple[Sheet, 
     assert cell.figure.value == pytest.approx(expected.auroc.value)
     assert whole.row(sheet.name).cells["ood_fpr95"].figure.value == pytest.approx(expected.fpr95.value)
     assert cell.interval is not None
+    assert cell.figure.value is not None
     assert cell.interval[0] < cell.figure.value < cell.interval[1]
     assert "not asked about them" in str(whole.row(NAMES[2]).cells["ood_auroc"].figure.reason)
     assert whole.row(NAMES[1]).cells["ood_auroc"].apart is not None
