@@ -17,6 +17,7 @@ from core.checkpoints.folders import places
 from core.checkpoints.saved import Model, as_stored, save_model
 from core.contracts import Item, Progress, no_progress
 from core.metrics import scoring
+from core.metrics.ranks import auroc
 from core.pipeline._judge import Evaluation, judge
 from core.pipeline.train import Trained
 from core.settings import Settings
@@ -54,7 +55,7 @@ def keep(
         calibration = said, sides["validation"].labels.numpy(), "the validation items"
     if calibration is not None:
         facts = calibrated.facts(calibration[0], calibration[1])
-        card = replace(card, posthoc={**facts, "of": calibration[2]})
+        card = replace(card, posthoc={**facts, "of": calibration[2]}).noting(*_of_score(calibration[0], calibration[1]))
     if "test" in sides:
         items = _items(found.prepared.items, sides["test"])
         said = _answers(model, sides["test"], _KEPT, progress)
@@ -79,6 +80,21 @@ def metrics_of(found: Evaluation) -> dict[str, Any]:
         if figure.value is None:
             told[key] = {"value": None, "reason": figure.reason}
     return told
+
+
+def _of_score(said: Answers, labels: Any) -> tuple[str, ...]:
+    """Where a method's own score finds errors worse than the largest probability, which is there without it."""
+    if "score" not in said.doubts or said.task != "multiclass":
+        return ()
+    wrong = said.probs.argmax(axis=1) != np.asarray(labels)
+    own, plain = auroc(said.doubts["score"], wrong), auroc(-said.probs.max(axis=1), wrong)
+    if own.value is None or plain.value is None or own.value >= plain.value:
+        return ()
+    return (
+        f"Of {len(wrong):,} calibration items it got {int(wrong.sum()):,} wrong. "
+        f"Its {said.score_name or 'score'} finds them with an AUROC of {own.value:.2f}, its largest probability with "
+        f"{plain.value:.2f}: trust that one here.",
+    )
 
 
 def _of_parts(items: tuple[Item, ...], said: Answers, labels: np.ndarray) -> dict[str, Any]:
