@@ -76,7 +76,7 @@ def own(page: Page) -> dict[str, list[str]]:
 
 def test_a_bare_clone_shows_something_real_on_every_page(wide: Page) -> None:
     """Or, where a visitor's file is what it is about, a button that shows it."""
-    offer = wide.get_by_role("button", name=re.compile("sample", re.IGNORECASE))
+    offer = wide.get_by_role("button", name=re.compile("sample|^Train it$", re.IGNORECASE))
     expect(wide.locator(REAL).or_(offer).first).to_be_visible(timeout=LONG)
     settled(wide)
     assert wide.get_by_test_id("stAlertContentError").count() == 0
