@@ -177,10 +177,14 @@ def pressed(handle: Locator, key: str, *values: str, attribute: str = "aria-valu
         expect(handle).to_have_attribute(attribute, value)
 
 
+NARROW = """width => document.scrollingElement.scrollWidth <= width &&
+    [...document.querySelectorAll('[data-testid=stMain]')].every(part => part.scrollWidth <= part.clientWidth)"""
+
+
 def narrow(page: Page, width: int = 390) -> None:
-    """Nothing has to be scrolled sideways."""
+    """Nothing has to be scrolled sideways, neither the window nor the part of it that Streamlit scrolls."""
     settled(page)
-    page.wait_for_function(f"document.scrollingElement.scrollWidth <= {width}", timeout=10_000)
+    page.wait_for_function(NARROW, arg=width, timeout=10_000)
 
 
 def swept(page: Page, path: list[list[float]]) -> None:

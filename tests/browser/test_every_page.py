@@ -15,6 +15,7 @@ from typing import Any
 import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PageTimeout
 
 from core.ui.shell import page_files
 from tests.browser.conftest import LONG, ROOT, narrow, served, settled
@@ -109,3 +110,12 @@ def test_what_a_bare_page_has_is_listed_and_a_finding_would_be_found(browser: Br
         assert set(findings(page)) == OF_STREAMLIT
         page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x><button></button>')")
         assert {"image-alt", "button-name"} <= set(findings(page))
+
+
+def test_a_page_that_is_too_wide_would_be_found(browser: Browser, bare: str) -> None:
+    wider = "<div style='width: 900px'>x</div>"
+    for page in opened(browser, bare, "light", 390):
+        narrow(page)
+        page.get_by_test_id("stMainBlockContainer").evaluate(f'node => node.insertAdjacentHTML("beforeend", "{wider}")')
+        with pytest.raises(PageTimeout):
+            narrow(page)
