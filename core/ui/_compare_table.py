@@ -104,7 +104,8 @@ def styled(table: Table, titles: Titles, sort: str) -> tuple[Styler, dict[str, A
     import pandas as pd
     import streamlit as st
 
-    keys, rows = shown(table), table.ordered(sort)
+    keys = sorted(shown(table), key=lambda key: key != sort)  # what sorts stands first
+    rows = table.ordered(sort)
     said = [titles[row.name] + (" (reference)" if row.name == table.reference else "") for row in rows]
     frame = pd.DataFrame({"model": said, "S": [row.draws for row in rows]})
     looks = pd.DataFrame("", index=frame.index, columns=["model", "S", *keys])

@@ -34,11 +34,13 @@ _NOWHERE, _OWN = "none", "own"
 
 
 def page(choice: Choice) -> None:
-    """Choices, the table, and what lies behind it."""
+    """The answer, choices, the table, and what lies behind it."""
+    answer = st.container()
     found = opened(choice)
     if found is None:
         return
-    st.markdown(f"**{words.plain(_compare_table.finding(found.table, found.titles, found.sort), 400)}**")
+    finding = _compare_table.finding(found.table, found.titles, found.sort)
+    answer.markdown(f"**{words.plain(finding, 400)}**")
     table = st.container()
     with bound.telling():
         drawn = _drawn(found)

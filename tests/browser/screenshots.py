@@ -55,6 +55,7 @@ SHOTS = (
     ),
     *three("map", "/Map", _CHART, 1240, dark="/Map?model=toybox-laplace"),
     *three("retention", "/Retention", _CHART, 1240, dark="/Retention?model=toybox-laplace&keep=0.7"),
+    *three("compare", "/Compare", _CHART, 1240, dark="/Compare?model=toybox-laplace"),
     *three("retrieve", "/Retrieve", _CHART, 1240, dark="/Retrieve?model=toybox-laplace"),
 )
 RUNS = "[data-testid=stApp][data-test-script-state=running]"
