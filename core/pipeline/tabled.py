@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.checkpoints.listed import models
 from core.contracts import Kind
 from core.errors import DataError, UserFacingError
+from core.fingerprint import fingerprint
 from core.pipeline import elsewhere
 from core.pipeline._atlas import HELDOUT
 from core.pipeline.elsewhere import Elsewhere
 from core.pipeline.sheets import Bench, Sheet, benches, collection_sheet, held_out_sheets
 from core.pipeline.table import Table, table
 from core.settings import Settings
+
+COLLECTION = "collection:"  # before the name of one, as a domain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +76,14 @@ def asked(bench: Bench, domain: str, settings: Settings) -> dict[str, Elsewhere]
 
     Only answers to the same items stand beside each other: those that most models gave.
     """
-    found = {
-        sheet.name: elsewhere.load(sheet.name, sheet.mark, domain, settings, sheet.draws, sheet.seed)
-        for sheet in bench.sheets
-    }
-    there = {name: one for name, one in found.items() if one is not None}
+    there: dict[str, Elsewhere] = {}
+    for sheet in bench.sheets:
+        if domain.startswith(COLLECTION):
+            found = _of_another(domain.removeprefix(COLLECTION), sheet, settings)
+        else:
+            found = elsewhere.load(sheet.name, sheet.mark, domain, settings, sheet.draws, sheet.seed)
+        if found is not None:
+            there[sheet.name] = found
     marks = [one.fingerprint for one in there.values()]
     sizes = {one.fingerprint: (marks.count(one.fingerprint), len(one)) for one in there.values()}
     chosen = max(sizes, key=lambda mark: sizes[mark], default="")
@@ -83,11 +91,65 @@ def asked(bench: Bench, domain: str, settings: Settings) -> dict[str, Elsewhere]
 
 
 def known(bench: Bench, settings: Settings) -> dict[str, str]:
-    """Domains that any of these models was asked about, and their titles."""
+    """Domains that any of these models was asked about, collections among them, and their titles."""
     found: dict[str, str] = {}
     for sheet in bench.sheets:
         found |= elsewhere.known(sheet.name, sheet.mark, settings, sheet.draws, sheet.seed)
+    return found | {f"{COLLECTION}{name}": title for name, title in _collections(bench, settings)}
+
+
+def _collections(bench: Bench, settings: Settings) -> list[tuple[str, str]]:
+    """Others than that of the table, which hold answers as these models gave them here."""
+    from core.store import names, open_collection
+
+    ways = {(sheet.name, sheet.mark, sheet.draws, sheet.seed) for sheet in bench.sheets}
+    found = []
+    for name in names(settings.collections):
+        if name == bench.data:
+            continue
+        collection = open_collection(settings.collections, name)
+        if any((row.name, row.mark, row.draws, row.seed) in ways for row in collection.models()):
+            found.append((name, collection.about.title or name))
     return found
+
+
+def _of_another(data: str, sheet: Sheet, settings: Settings) -> Elsewhere | None:
+    """A collection as items from elsewhere: what is labelled with a class of the model is none."""
+    from core.pipeline._atlas_collection import of_collection
+
+    try:
+        atlas = of_collection(data, sheet.name, settings, sheet.draws, sheet.seed)
+    except UserFacingError:
+        return None
+    if (atlas.mark, atlas.draws, atlas.seed) != (sheet.mark, sheet.draws, sheet.seed) or atlas.task == "multilabel":
+        return None
+    rows = np.flatnonzero(np.isfinite(atlas.doubts["total"]))
+    doubts = {name: values[rows] for name, values in atlas.doubts.items()}
+    probs = np.zeros((len(rows), len(atlas.classes)))
+    probs[np.arange(len(rows)), atlas.predicted[rows]] = atlas.confidence[rows]
+    ids = tuple(atlas.ids[row] for row in rows.tolist())
+    return Elsewhere(
+        domain=f"{COLLECTION}{data}",
+        title=atlas.title,
+        source=sheet.card.data.key,
+        model=sheet.name,
+        mark=sheet.mark,
+        draws=sheet.draws,
+        seed=sheet.seed,
+        most=len(rows),
+        fingerprint=fingerprint(data, atlas.version, ids),
+        seconds=None,
+        hardware="",
+        date="",
+        ids=ids,
+        groups=atlas.groups[rows],
+        labels=atlas.labels[rows],
+        learned=np.zeros(len(rows), bool) if atlas.learned is None else atlas.learned[rows],
+        knob=np.full(len(rows), np.nan),
+        lines=np.zeros(len(rows), np.int64),
+        probs=probs,
+        doubts={name: values for name, values in doubts.items() if np.isfinite(values).all()},
+    )
 
 
 def timings(bench: Bench, settings: Settings) -> dict[str, tuple[float, str]]:
@@ -113,6 +175,12 @@ def tabled(
     """The table, with what is stored of a domain."""
     strangers = {} if domain is None else asked(bench, domain, settings)
     titled = next(iter({one.title for one in strangers.values()}), "")
+    if domain is not None and not strangers and domain.startswith(COLLECTION):
+        name = domain.removeprefix(COLLECTION)
+        raise DataError(
+            f"The collection {name[:60]!r} has no answers of these models as they answered here; index it with them.",
+            code="not-asked",
+        )
     if domain is not None and not strangers:
         words = " ".join(bench.names)
         raise DataError(

@@ -67,7 +67,14 @@ def _table(
 def elsewhere_stamp(settings: Settings) -> _Stamp:
     """Changes with every answer about items from elsewhere."""
     files = sorted((settings.home / "elsewhere").glob("*/*.npz"))
-    return (str(settings.home), *(f"{path.parent.name}/{path.name} {path.stat().st_mtime_ns}" for path in files))
+    told = [f"{path.parent.name}/{path.name} {path.stat().st_mtime_ns}" for path in files]
+    if settings.collections.is_dir():
+        from core.store import names, open_collection
+
+        told += [
+            f"{name} {open_collection(settings.collections, name).version}" for name in names(settings.collections)
+        ]
+    return (str(settings.home), *told)
 
 
 def known(bench: Bench) -> dict[str, str]:

@@ -11,6 +11,7 @@ from core.errors import UserFacingError
 from core.jobs import Job
 from core.pipeline.elsewhere import domain_of, offered
 from core.pipeline.sheets import Bench
+from core.pipeline.tabled import COLLECTION
 from core.ui import _cached_compare, cached, jobs, models, words
 
 MOST = 120  # items of a domain, unless a visitor says otherwise
@@ -20,6 +21,7 @@ _WATCHED, _REFUSED = "compare-jobs", "compare-refused"
 def titles(bench: Bench, known: Mapping[str, str]) -> dict[str, str]:
     """What may be asked about here, and what was: key -> title."""
     own = bench.sheets[0].card.data.key
+    known = {key: f"Collection {title}" if key.startswith(COLLECTION) else title for key, title in known.items()}
     return {one.key: known.get(one.key, one.title) for one in offered(bench.kind, own)} | dict(known)
 
 
@@ -31,7 +33,7 @@ def panel(bench: Bench, known: Mapping[str, str], wish: str | None) -> None:
             "Every model of the table answers the same items, read once; what it says is kept and found again. Sounds "
             "and pictures of the built-in sets are made on the spot."
         )
-        named = titles(bench, known)
+        named = {key: title for key, title in titles(bench, known).items() if not key.startswith(COLLECTION)}
         chosen = st.multiselect(
             "Items",
             list(named),
@@ -83,9 +85,11 @@ def missing(bench: Bench, domain: str, title: str) -> None:
             f"about {words.plain(title)} yet.",
             width="stretch",
         )
-        if able := _able(bench):
+        if domain.startswith(COLLECTION):
+            st.page_link("pages/2_Map.py", label="Index it with them", icon=":material/scatter_plot:")
+        elif _able(bench):
             st.button("Ask them", key=f"ask-{domain}", on_click=start, args=(bench, [domain], MOST))
-    if not able:
+    if not _able(bench):
         st.caption(_unable(bench))
 
 

@@ -19,7 +19,8 @@ settings = load()  # PENUMBRA_HOME and PENUMBRA_CHECKPOINTS say where models and
 models = {models}
 bench = open_benches(settings, {kind!r}, {data!r}, models).found[0]
 domain = {domain!r}  # items from elsewhere; None: none
-if domain is not None and len(asked(bench, domain, settings)) < len(models):
+stored = domain is None or domain.startswith("collection:")
+if domain is not None and not stored and len(asked(bench, domain, settings)) < len(models):
     from core.pipeline.ask import ask
     from core.pipeline.elsewhere import domain_of
 

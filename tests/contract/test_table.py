@@ -15,8 +15,9 @@ from core.errors import UserFacingError
 from core.fingerprint import numpy_generator
 from core.metrics.bootstrap import resampled
 from core.metrics.ood import detect
-from core.pipeline import elsewhere
+from core.pipeline import _atlas_collection, elsewhere
 from core.pipeline._judge import judge
+from core.pipeline.atlas import Atlas, open_atlas
 from core.pipeline.elsewhere import Elsewhere
 from core.pipeline.sheets import Sheet, benches, held_out_sheets
 from core.pipeline.table import KEYS, Table, document, table
@@ -188,6 +189,28 @@ def test_answers_about_other_items_from_elsewhere_do_not_stand_beside_each_other
     for sheet, mark in zip(bench.sheets, ("same", "other", "same"), strict=True):
         elsewhere.save(replace(strangers(sheet), domain="toybox:held-out", fingerprint=mark), settings)
     assert tuple(asked(bench, "toybox:held-out", settings)) == (NAMES[0], NAMES[2])
+
+
+def test_a_collection_of_strangers_stands_for_items_from_elsewhere(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = open_benches(settings, names=NAMES).found[0]
+
+    def mine(data: str, model: str, settings: Settings, draws: int, seed: int) -> Atlas:
+        atlas = open_atlas("heldout", model, settings)
+        labels = np.where(np.arange(912) < 50, -1, atlas.labels)
+        learned = np.arange(912) < 10
+        return replace(atlas, labels=labels, learned=learned, seed=seed + (model == NAMES[1]), title="Mine")
+
+    monkeypatch.setattr(_atlas_collection, "of_collection", mine)
+    found = asked(bench, "collection:mine", settings)
+    assert tuple(found) == (NAMES[0], NAMES[2])  # the other one was asked with another seed
+    assert found[NAMES[0]].outside("toybox").sum() == 40
+    sheet = bench.sheets[0]
+    expected = detect(sheet.doubts["total"], sheet.doubts["total"][10:50]).auroc.value
+    whole = tabled(bench, settings, domain="collection:mine", resamples=10)
+    assert whole.outside == "Mine"
+    assert whole.row(NAMES[0]).cells["ood_auroc"].figure.value == pytest.approx(expected, abs=1e-6)
 
 
 def test_wrong_wishes_are_told_in_a_sentence(
