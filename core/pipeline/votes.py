@@ -66,7 +66,7 @@ def code_of(text: str) -> str:
     """Capitals count as small letters. Raises ValueError for anything else than WANTED."""
     code = text.strip().lower()
     if not _CODE.fullmatch(code):
-        raise ValueError(text[:40])
+        raise ValueError(f"no class code: {text[:40]!r}")
     return code
 
 

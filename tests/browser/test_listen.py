@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import free_port, start_server
+from tests.browser.conftest import LONG, Visitor, narrow, served
 
-pytestmark = pytest.mark.browser
 ONE = "hear=soundbox-deterministic"
 KEEPS_TRACKS = """const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 window.streams = [];
@@ -32,11 +31,8 @@ REFUSES = (
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    server = start_server(tmp_path_factory.mktemp("home"), port)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(timeout=10)
+    with served(tmp_path_factory.mktemp("home")) as address:
+        yield address
 
 
 def metric(page: Page, label: str) -> Locator:
@@ -50,13 +46,13 @@ def listen(page: Page, place: str, query: str) -> None:
 
 def test_a_file_is_heard_at_real_speed_and_every_answer_can_be_taken_along(page: Page, place: str) -> None:
     listen(page, place, f"{ONE}&made=Dog&every=1.0&samples=7")
-    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_enabled(timeout=90_000)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_enabled(timeout=LONG)
     player = page.locator("audio")
-    expect(player).to_have_count(1, timeout=90_000)
+    expect(player).to_have_count(1, timeout=LONG)
     source = player.get_attribute("src")
     assert source is not None
     assert page.request.get(place + source if source.startswith("/") else source).body().startswith(b"fLaC")
-    expect(page.get_by_text(re.compile("Doubt was highest between|too short"))).to_be_visible(timeout=90_000)
+    expect(page.get_by_text(re.compile("Doubt was highest between|too short"))).to_be_visible(timeout=LONG)
     expect(metric(page, "Missed deadlines")).to_have_text(re.compile(r"^\d of 5$"))
     chart = page.get_by_role("figure", name=re.compile("Doubt along the stream"))
     expect(chart).to_contain_text(re.compile("Deterministic.*left out"))
@@ -76,13 +72,13 @@ def test_a_file_is_heard_at_real_speed_and_every_answer_can_be_taken_along(page:
 def test_the_microphone_is_heard_raw_until_it_is_stopped(page: Page, place: str) -> None:
     page.add_init_script(KEEPS_TRACKS)
     listen(page, place, f"{ONE}&stream=Microphone&every=0.5")
-    expect(page.get_by_text(re.compile(r"The microphone is on, at [\d.]+ kHz"))).to_be_visible(timeout=90_000)
+    expect(page.get_by_text(re.compile(r"The microphone is on, at [\d.]+ kHz"))).to_be_visible(timeout=LONG)
     wish = page.evaluate("window.streams[0][1].audio")
     assert wish == {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
     rate = page.evaluate("window.streams[0][0].getAudioTracks()[0].getSettings().sampleRate")
     expect(page.get_by_text(f"at {rate / 1000:g} kHz")).to_be_visible()
     chart = page.get_by_role("figure", name=re.compile("Doubt along the stream. At .* s the model hears"))
-    expect(chart).to_be_visible(timeout=90_000)
+    expect(chart).to_be_visible(timeout=LONG)
     expect(metric(page, "Heard")).to_have_text(re.compile(r"^\d[\d.]* s$"))
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("The microphone is off")).to_be_visible()
@@ -93,17 +89,17 @@ def test_the_microphone_is_heard_raw_until_it_is_stopped(page: Page, place: str)
 def test_leaving_the_page_switches_the_microphone_off(page: Page, place: str) -> None:
     page.add_init_script(KEEPS_TRACKS)
     listen(page, place, f"{ONE}&stream=Microphone")
-    expect(page.get_by_text(re.compile("The microphone is on"))).to_be_visible(timeout=90_000)
+    expect(page.get_by_text(re.compile("The microphone is on"))).to_be_visible(timeout=LONG)
     page.get_by_test_id("stTopNavLink").filter(has_text="Home").click()
     expect(page.get_by_role("heading", level=1, name=re.compile("See what"))).to_be_visible()
     page.wait_for_function("window.streams[0][0].getAudioTracks()[0].readyState === 'ended'")
 
 
-@pytest.mark.parametrize(("refuses", "says"), REFUSES)
+@pytest.mark.parametrize(("refuses", "says"), REFUSES, ids=["denied", "insecure", "missing"])
 def test_no_microphone_is_one_sentence_with_what_to_do(page: Page, place: str, refuses: str, says: str) -> None:
     page.add_init_script(refuses)
     listen(page, place, f"{ONE}&stream=Microphone")
-    expect(page.get_by_role("alert").filter(has_text=says)).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("alert").filter(has_text=says)).to_be_visible(timeout=LONG)
     expect(page.get_by_role("button", name="Listen", exact=True)).to_be_enabled()
 
 
@@ -120,11 +116,8 @@ def test_what_cannot_be_heard_is_said(page: Page, place: str) -> None:
     expect(page.get_by_role("alert").filter(has_text="drop a recording")).to_be_visible(timeout=60_000)
 
 
-def test_on_a_phone_everything_fits(browser: Browser, place: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
+def test_on_a_phone_everything_fits(visitor: Visitor, place: str) -> None:
+    page = visitor(390, 844, color_scheme="dark", has_touch=True)
     listen(page, place, f"{ONE}&made=Dog&every=2.5")
-    expect(page.get_by_text(re.compile("Doubt was highest between|too short"))).to_be_visible(timeout=90_000)
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
-    context.close()
+    expect(page.get_by_text(re.compile("Doubt was highest between|too short"))).to_be_visible(timeout=LONG)
+    narrow(page)
