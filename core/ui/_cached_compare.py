@@ -68,12 +68,8 @@ def elsewhere_stamp(settings: Settings) -> _Stamp:
     """Changes with every answer about items from elsewhere."""
     files = sorted((settings.home / "elsewhere").glob("*/*.npz"))
     told = [f"{path.parent.name}/{path.name} {path.stat().st_mtime_ns}" for path in files]
-    if settings.collections.is_dir():
-        from core.store import names, open_collection
-
-        told += [
-            f"{name} {open_collection(settings.collections, name).version}" for name in names(settings.collections)
-        ]
+    heads = sorted(settings.collections.glob("*/head.lance/_versions"))  # every commit puts a file into it
+    told += [f"{path.parent.parent.name} {path.stat().st_mtime_ns}" for path in heads]
     return (str(settings.home), *told)
 
 
