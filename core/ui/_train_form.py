@@ -30,6 +30,7 @@ _DIVISIONS = {
 _FITS = {"fine-tuned": "Train the whole network", "fixed": "Train a head on fixed features"}
 _FEW = ("epochs", "batch", "rate", "patience")  # of the schedule, shown at once
 _MORE = ("head", "views", "target_folds", "seed")  # of the plan
+_STARTED = "train-started"  # in the session: what the button has just led to
 _FILLED = ("pretrained", "kind", "name", "scope")  # chosen elsewhere in the form
 
 
@@ -266,5 +267,8 @@ def _go(base: Recipe, plan: Plan, data: Data, settings: Sequence[str], chosen: C
         except UserFacingError as error:
             st.error(words.plain(str(error), 400), icon=":material/block:")
             return
+        st.session_state[_STARTED] = f"{name} was trained before" if told["there"] else f"{name} has started"
         _train_start.see(name) if told["there"] else _train_start.begin(said, name)
         st.rerun()
+    if begun := st.session_state.pop(_STARTED, ""):
+        st.success(f"{words.plain(begun)}: it is at the top of this page.", icon=":material/arrow_upward:")

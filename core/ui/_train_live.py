@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import shlex
 
 import streamlit as st
@@ -12,7 +10,7 @@ from core import jobs as running
 from core.errors import UserFacingError
 from core.pipeline import run_exports
 from core.pipeline.runs import Curves, Run, curves, discard, run_of, table
-from core.ui import _train_charts, address, cached, jobs, models, plot, shell, tables, words
+from core.ui import _train_charts, address, cached, diagnosis, jobs, models, plot, shell, tables, words
 from core.ui.address import Kept
 
 _EVERY = 1.0  # seconds between two looks at a training that runs
@@ -153,6 +151,8 @@ def _curves(run: Run, where: str) -> Curves:
     if not len(measured):
         if run.about.get("gathers"):
             st.caption("This method gathers statistics in one pass, so there is no curve to watch.")
+        elif run.live and run.plan.get("settled"):
+            st.caption("The network or its head is first trained plainly; the curves begin with the method.")
         return measured
     losses, quality = _train_charts.loss_lines(measured, dark), _train_charts.quality_of(measured)
     left, right = st.columns(2, gap="medium")
@@ -228,8 +228,7 @@ def _finished(run: Run) -> None:
     with card:
         models.card(one, None)
     with doubt:
-        if importlib.util.find_spec("core.ui.diagnosis") is not None:
-            importlib.import_module("core.ui.diagnosis").card(run.name)
+        diagnosis.card(run.name)
     with st.container(horizontal=True, gap="small"):
         for title, label in (
             ("Inspect", "Inspect with it"),

@@ -35,7 +35,11 @@ def free_name(base: str) -> str:
 
 
 def at_once(recipe: str, base: str, settings: Sequence[str], chosen: Choice) -> None:
-    """A recipe as it is. Runs before the page does."""
+    """A recipe as it is; asked twice, by one visitor or two, it is one training while it runs. Runs before the page."""
+    for run in runs(cached.settings()):
+        if run.live and run.job is not None and list(run.job.words) == words_of(recipe, run.name, settings, chosen):
+            see(run.name)
+            return
     name = free_name(base)
     begin(words_of(recipe, name, settings, chosen), name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.cli import forms as forms_command
 from core.cli import main
 from core.data import open_source
 from core.errors import UserFacingError
-from core.jobs import list_jobs
+from core.jobs import Job, Launch, cancel, list_jobs, submit
 from core.pipeline import forms as asked
 from core.pipeline import offers as offered
 from core.pipeline import selected
@@ -26,9 +27,11 @@ from core.settings import Settings
 from core.training.divide import divided
 from core.training.plan import Division, plan_of
 from core.training.recipes import pick, recipes
-from core.ui import _cached_atlas, _cached_train, _train_data, _train_form, cached
+from core.ui import _cached_atlas, _cached_train, _train_data, _train_form, _train_start, cached
+from tests.jobbing import end_all
 from tests.small_sets import esc
 
+HANGS = "import time; time.sleep(600)"
 ROOT = Path(__file__).resolve().parent.parent.parent
 FACTS = {
     "key": "digits", "title": "Digits", "kind": "image", "task": "multiclass", "classes": ["0", "1"], "items": 90,
@@ -94,7 +97,7 @@ def test_a_recipe_that_is_opened_in_the_form_is_itself_until_something_is_change
     (command,) = [code.value for code in app.code]
     plan = pick(key).plan
     changes = [word.partition("=")[0] for word in command.split() if "=" in word]
-    allowed = {"network.kind", "division.by", "division.held"} | ({"start", "fit"} if plan.start != "drawn" else set())
+    allowed = {"division.by", "division.held"} | ({"start", "fit"} if plan.start != "drawn" else set())
     assert set(changes) <= allowed, command
     assert command.startswith(f"python -m core train {key} --name {plan.data}-")
 
@@ -125,6 +128,31 @@ def test_settings_that_cannot_be_are_one_sentence_and_start_nothing(monkeypatch:
     pressed(app, "train-own")
     assert [error.value.replace("\\", "") for error in app.error] == ["Digits has no fold 9; its folds are 1, 2."]
     assert list_jobs(cached.settings()) == ()
+
+
+def test_a_recipe_that_is_pressed_twice_is_one_training_and_a_later_one_has_a_name_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[Job] = []
+
+    def submitted(words: Any, title: str) -> Job:
+        started.append(submit(cached.settings(), words, title=title, launch=Launch((sys.executable, "-c", HANGS), 1.0)))
+        return started[-1]
+
+    monkeypatch.setattr(_train_start.jobs, "start", submitted)
+    try:
+        app = opened()
+        pressed(app, "recipe-first")
+        assert "first" in app.query_params["run"]
+        pressed(app, "recipe-first")
+        other = opened()
+        pressed(other, "recipe-first")
+        assert [job.words for job in started] == [("train", "first", "--name", "first")]
+        cancel(started[0], wait=20)
+        pressed(other, "recipe-first")
+        assert started[-1].words == ("train", "first", "--name", "first-2")
+    finally:
+        end_all(cached.settings())
 
 
 def test_timms_names_are_a_box_to_search() -> None:
