@@ -24,8 +24,9 @@ if domain is not None and not stored and len(asked(bench, domain, settings)) < l
     from core.pipeline.ask import ask
     from core.pipeline.elsewhere import domain_of
 
-    for sheet in bench.sheets:
-        ask([sheet.name], domain_of(domain), settings, most={most}, draws=sheet.draws, seed=sheet.seed)
+    for way in sorted({{(sheet.draws, sheet.seed) for sheet in bench.sheets}}):
+        names = [sheet.name for sheet in bench.sheets if (sheet.draws, sheet.seed) == way]
+        ask(names, domain_of(domain), settings, most={most}, draws=way[0], seed=way[1])
 found = tabled(
     bench, settings, reference={reference!r}, measure={measure!r}, domain=domain, seed={seed}, resamples={resamples}
 )
