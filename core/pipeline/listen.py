@@ -153,7 +153,7 @@ class Listening:
         self.about, self.tape = replace(self.about, samples=np.zeros(0, np.float32)), None
 
     def step(self) -> Slot | None:
-        """Ask about the newest stretch; None where none is new. Where a model is refused an answer, it has none."""
+        """Ask about the newest stretch; None where none is new."""
         there, since = self._there()
         slot = self.pace.take(there, since)
         if slot is None:
@@ -185,7 +185,13 @@ class Listening:
         start = max(0, stop - window.size)
         source = self.about.samples[start:stop] if self.tape is None else self.tape.stretch(start, stop)
         began = self.clock()
-        answer = self._ask(lane, window.filled(source), draws)
+        try:
+            answer = self._ask(lane, window.filled(source), draws)
+        except UserFacingError as error:
+            if error.code != "busy":
+                raise
+            self.pace.leave_out(lane)  # others ask so much that there is no place in line
+            return
         ended = self.clock()
         late = self.pace.note(slot, lane, draws, answer.draws, began, ended)
         top = int(answer.mean[0].argmax())

@@ -37,6 +37,7 @@ def medley(sounds: Sequence[tuple[str, Media]]) -> Medley:
     assert rate is not None, "a medley is of sounds"
     pieces, marks, at = [], [], 0
     for name, media in sounds:
+        assert media.rate is not None, "a medley is of sounds"
         samples = media.samples if media.rate == rate else soxr.resample(media.samples, media.rate, rate, "HQ")
         pieces.append(_faded(samples, round(FADE * rate)))
         marks.append(Mark(at / rate, (at + len(samples)) / rate, name))

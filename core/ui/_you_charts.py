@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,8 @@ def curves(found: Match, model: str, dark: bool) -> Figure:
     figure = plot.curves_figure(
         lines, x_title="items kept, the surest first", y_title="share right", dark=dark, height=360
     )
-    for trace in figure.data[-len(lines) :]:
+    traces: list[Any] = list(figure.data)
+    for trace in traces[-len(lines) :]:
         trace.update(mode="lines+markers", marker={"size": 8})
     most = found.you.steps[0].kept
     # the smallest choice stands at the right, and names beside the plot

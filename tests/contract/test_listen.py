@@ -161,6 +161,22 @@ def test_two_models_that_do_not_fit_take_turns(random: Model, point: Model) -> N
     assert min(counts) >= 4
 
 
+def test_a_full_line_leaves_a_stretch_out_and_any_other_refusal_ends_the_stream(random: Model) -> None:
+    found, asked = stream(sound(1.0), [random])
+    ask, codes = asked.ask, iter(["", "busy", "", "gone"])
+
+    def refusing(request: Request) -> Answer:
+        if code := next(codes):
+            raise UserFacingError("No.", code=code)
+        return ask(request)
+
+    asked.ask = refusing  # type: ignore[method-assign]
+    with pytest.raises(UserFacingError, match="No"):
+        played(found, asked)
+    lane = found.pace.lanes[0]
+    assert (lane.answered, lane.dropped) == (2, 1)
+
+
 def test_a_microphone_is_heard_as_a_file_of_the_same_sound_is(random: Model) -> None:
     media = sound(2.0)
     whole, asked = stream(media, [random], most=1)

@@ -68,6 +68,19 @@ def test_a_dozen_is_the_same_for_everybody_and_for_every_model_of_the_data(shipp
     assert len(set(drawn(sounds, 7))) == ITEMS
 
 
+def test_the_order_in_which_a_model_keeps_its_items_changes_nothing(sounds: Atlas) -> None:
+    turned = replace(
+        sounds,
+        ids=sounds.ids[::-1],
+        labels=sounds.labels[::-1],
+        groups=sounds.groups[::-1],
+        predicted=sounds.predicted[::-1],
+        doubts={name: values[::-1] for name, values in sounds.doubts.items()},
+        learned=None,
+    )
+    assert drawn(turned, 7) == drawn(sounds, 7)
+
+
 def test_no_two_items_of_a_dozen_are_of_one_recording(sounds: Atlas) -> None:
     for seed in range(5):
         groups = sounds.groups[rows_of(sounds, drawn(sounds, seed))]
