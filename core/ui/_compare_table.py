@@ -106,7 +106,7 @@ def styled(table: Table, titles: Titles, sort: str) -> tuple[Styler, dict[str, A
 
     keys = sorted(shown(table), key=lambda key: key != sort)  # what sorts stands first
     rows = table.ordered(sort)
-    said = [titles[row.name] + (" (reference)" if row.name == table.reference else "") for row in rows]
+    said = [titles[row.name] + (", ref." if row.name == table.reference else "") for row in rows]
     frame = pd.DataFrame({"model": said, "S": [row.draws for row in rows]})
     looks = pd.DataFrame("", index=frame.index, columns=["model", "S", *keys])
     texts: dict[str, Any] = {}
@@ -154,7 +154,7 @@ def grid(table: Table, titles: Titles, sort: str) -> tuple[tuple[str, ...], tupl
 def legend(table: Table, titles: Titles) -> str:
     resamples = words.count(table.resamples)
     return (
-        f"{BEST} best of the column; {BETTER} better and {WORSE} worse than {titles[table.reference]} by more than "
+        f"{BEST} best of the column; {BETTER} better and {WORSE} worse than {titles[table.reference]} (ref.) by more than "
         f"chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples of whole recordings). "
         "Brackets hold 95 % intervals; ↓ less is better, ↑ more is better."
     )
