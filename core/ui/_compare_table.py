@@ -154,8 +154,8 @@ def grid(table: Table, titles: Titles, sort: str) -> tuple[tuple[str, ...], tupl
 def legend(table: Table, titles: Titles) -> str:
     resamples = words.count(table.resamples)
     return (
-        f"{BEST} best of the column; {BETTER} better and {WORSE} worse than {titles[table.reference]} (ref.) by more than "
-        f"chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples of whole recordings). "
+        f"{BEST} best of the column; {BETTER} better and {WORSE} worse than {titles[table.reference]} (ref.) by more "
+        f"than chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples of whole recordings). "
         "Brackets hold 95 % intervals; ↓ less is better, ↑ more is better."
     )
 
