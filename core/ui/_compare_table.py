@@ -155,8 +155,8 @@ def legend(table: Table, titles: Titles) -> str:
     resamples = words.count(table.resamples)
     return (
         f"{BEST} best of the column; {BETTER} better and {WORSE} worse than {titles[table.reference]} (ref.) by more "
-        f"than chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples of whole recordings). "
-        "Brackets hold 95 % intervals; ↓ less is better, ↑ more is better."
+        f"than chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples of whole "
+        "recordings). Brackets hold 95 % intervals; ↓ less is better, ↑ more is better."
     )
 
 
