@@ -23,7 +23,7 @@ from core.pipeline.ready import beginning_of, dataset_of, start_of
 from core.settings import Settings
 from core.store import artifacts
 from core.training.plan import Plan
-from core.training.run_files import BEGUN, CHECKPOINT, PLAN, write
+from core.training.run_files import BEGUN, CHECKPOINT, PLAN, THROWN, write
 
 
 def finished(
@@ -63,6 +63,7 @@ def begin(plan: Plan, name: str, settings: Settings, *, anew: bool, recipe: str 
         shutil.rmtree(folder, ignore_errors=True)
     refuse_begun(plan, name, settings)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / THROWN).unlink(missing_ok=True)
     if not (folder / PLAN).is_file() or not (folder / BEGUN).is_file():
         write(folder / PLAN, {"recipe": recipe, "plan": to_json(plan), "began": time.time()})
     (folder / BEGUN).write_text(fingerprint(plan))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from core.checkpoints.listed import cards
 from core.errors import UserFacingError
 from core.jobs import Job, JobStatus
 from core.settings import Settings
-from core.training.run_files import ABOUT, BEGUN, METRICS, PLAN, VALIDATION, read, taken
+from core.training.run_files import ABOUT, BEGUN, METRICS, PLAN, THROWN, VALIDATION, read, taken
 
 _PLAIN = "plain-"  # begins the names of fits that several trainings share
 _MOST_LINES = 4_000  # that a chart is made of; validations are all there
@@ -71,6 +72,10 @@ class Run:
         return self.state in ("queued", "running")
 
     @property
+    def thrown(self) -> bool:
+        return (self.folder / THROWN).is_file()
+
+    @property
     def epochs(self) -> int:
         return int(self.plan.get("schedule", {}).get("epochs", 0))
 
@@ -86,7 +91,16 @@ def runs(settings: Settings) -> tuple[Run, ...]:
     folders = [path.parent for path in settings.runs.glob(f"*/{PLAN}") if not path.parent.name.startswith(_PLAIN)]
     named = {folder.name: folder for folder in folders}
     found = [_run(name, settings, by_name.get(name), own) for name in {**named, **by_name}]
-    return tuple(sorted(found, key=lambda run: -run.began))
+    return tuple(sorted((run for run in found if not _gone(run)), key=lambda run: -run.began))
+
+
+def _gone(run: Run) -> bool:
+    """Is it thrown away and has stopped by now? Whoever looks first forgets it."""
+    if run.live or not run.thrown:
+        return False
+    with contextlib.suppress(UserFacingError):
+        discard(run)
+    return True
 
 
 def run_of(name: str, settings: Settings) -> Run | None:
@@ -184,6 +198,14 @@ def _flat(plan: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + name] = value
     return found
+
+
+def throw_away(run: Run, *, wait: float) -> None:
+    """Stop it and forget it. Where it does not stop within ``wait`` seconds, it is forgotten as soon as it has."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / THROWN).touch()
+    if run.job is None or not run.live or jobs.cancel(run.job, wait=wait).over:
+        discard(replace(run, now=None))
 
 
 def discard(run: Run) -> None:

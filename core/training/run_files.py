@@ -18,6 +18,7 @@ PLAN = "plan.json"  # what is trained: recipe, plan, when it was begun
 ABOUT = "about.json"  # what is known once the data are read: classes, items, device
 BEGUN = "begun"  # while its model is not kept: the plan's fingerprint
 CHECKPOINT = "checkpoint"
+THROWN = "thrown"  # it is to be forgotten as soon as it has stopped
 _LOCK = ".lock"
 
 

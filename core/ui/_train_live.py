@@ -9,12 +9,13 @@ import streamlit as st
 from core import jobs as running
 from core.errors import UserFacingError
 from core.pipeline import run_exports
-from core.pipeline.runs import Curves, Run, curves, discard, run_of, table
+from core.pipeline.runs import Curves, Run, curves, run_of, table, throw_away
 from core.ui import _train_charts, address, cached, diagnosis, jobs, models, plot, shell, tables, words
 from core.ui.address import Kept
 
 _EVERY = 1.0  # seconds between two looks at a training that runs
-_STOPS = 12.0  # seconds that a cancel waits for the end
+_STOPS = 3.0  # seconds that a cancel waits for the end; a later one comes by itself
+SEEN = "train-seen"  # in the session: trainings that this visitor saw running, whose end is to be seen, too
 _SAID = "train-said"  # in the session: what could not be done
 _WORDS = {
     "queued": ":material/hourglass_empty: waits its turn",
@@ -50,8 +51,6 @@ def show(run: Run) -> None:
 def _live(name: str, before: str) -> None:
     run = run_of(name, cached.settings())
     if run is None or run.state != before:
-        if run is not None and not address.get(RUN):
-            address.put(RUN, name)  # its end is seen, too
         st.rerun()
     assert run is not None
     _head(run)
@@ -73,6 +72,9 @@ def _head(run: Run) -> None:
 
 
 def _buttons(run: Run) -> None:
+    if run.thrown:
+        st.caption(":material/delete: It stops, and is thrown away when it has.")
+        return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if run.live:
             st.button(
@@ -110,6 +112,9 @@ def _buttons(run: Run) -> None:
                 args=(run, "discard"),
                 help="Its measurements and what it saved are removed.",
             )
+        if not run.live:
+            st.button("Close", icon=":material/close:", key=f"close-{run.name}", type="tertiary", on_click=close,
+                      args=(run.name,), help="It stays in the list below.")  # fmt: skip
         if run.job is not None:
             with st.popover("Command", icon=":material/terminal:", type="tertiary"):
                 st.code("python -m core " + shlex.join(run.job.words), language="bash", wrap_lines=True)
@@ -127,17 +132,14 @@ def _act(run: Run, what: str) -> None:
         elif what == "pause" and run.job is not None:
             running.cancel(run.job, pause=True)
         else:
-            if run.job is not None and run.live and not running.cancel(run.job, wait=_STOPS).over:
-                raise UserFacingError("It is still stopping; throw it away when it has.", code="stopping")
-            _thrown(run.name)
+            throw_away(run, wait=_STOPS)
+            close(run.name)
     except UserFacingError as error:
         st.session_state[f"{_SAID}-{run.name}"] = str(error)
 
 
-def _thrown(name: str) -> None:
-    settings = cached.settings()
-    if (run := run_of(name, settings)) is not None:
-        discard(run)
+def close(name: str) -> None:
+    st.session_state.setdefault(SEEN, {}).pop(name, None)
     if address.get(RUN) == name:
         address.put(RUN, "")
 

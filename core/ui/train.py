@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.pipeline.runs import Run, runs
 from core.ui import _train_form, _train_live, _train_recipes, _train_runs, _train_start, address, cached, words
-from core.ui._train_live import RUN
+from core.ui._train_live import RUN, SEEN
 from core.ui.controls import Choice
 
 _TABS = ("Recipes", "Your own", "Compare trainings")
@@ -40,14 +40,16 @@ def page(chosen: Choice) -> None:
 
 
 def _shown(found: tuple[Run, ...]) -> list[Run]:
-    """The one that the link names, and all that run; where it names none, nothing that has ended."""
+    """The one that the link names, all that run, and those that this visitor saw running."""
     wanted = address.get(RUN)
     if wanted and all(run.name != wanted for run in found):
         st.warning(f"The training {words.plain(wanted)} is not here; it may have been thrown away.",
                    icon=":material/link_off:")  # fmt: skip
         address.put(RUN, "")
     named = [run for run in found if run.name == wanted]
-    return [*named, *(run for run in found if run.live and run.name != wanted)]
+    seen = st.session_state.setdefault(SEEN, {})  # in the order of their coming
+    seen |= {run.name: None for run in found if run.live}
+    return [*named, *(run for run in found if run.name in seen and run.name != wanted)]
 
 
 def _others(found: tuple[Run, ...], shown: list[Run]) -> None:

@@ -16,15 +16,15 @@ import pytest
 from core.cli import main
 from core.configs import to_json
 from core.errors import UserFacingError
-from core.jobs import cancel, status, submit
+from core.jobs import cancel, list_jobs, status, submit
 from core.pipeline import run_exports
 from core.pipeline.finished import begin
-from core.pipeline.runs import Run, curves, differing, discard, name_of, run_of, runs, table
+from core.pipeline.runs import Run, curves, differing, discard, name_of, run_of, runs, table, throw_away
 from core.settings import Settings
 from core.training.plan import plan_of, with_plan_settings
 from core.training.recipes import pick
 from core.training.run_files import ABOUT, METRICS, VALIDATION, taken, write
-from tests.jobbing import TINY, end_all, ended
+from tests.jobbing import TINY, end_all, ended, until
 
 
 def begun(settings: Settings, name: str, *choices: str, lines: int = 6) -> Run:
@@ -101,6 +101,23 @@ def test_a_training_is_thrown_away_only_when_nobody_works_on_it(settings: Settin
             discard(run)
         assert run_of("mine", settings) is None
         assert not run.folder.exists()
+    finally:
+        end_all(settings)
+
+
+def test_what_is_thrown_away_while_it_runs_is_gone_as_soon_as_it_has_stopped(
+    settings: Settings, tmp_path: Path
+) -> None:
+    job = submit(settings, ("train", str(tmp_path / "ledger"), "400", "0.05", "--name", "mine"), launch=TINY)
+    try:
+        run = begun(settings, "mine")
+        until(lambda: status(job).state == "running")
+        throw_away(run, wait=0.0)
+        until(lambda: not runs(settings), "its end")
+        assert not run.folder.exists()
+        assert list_jobs(settings) == ()
+        begun(settings, "mine")
+        assert not (run.folder / "thrown").exists(), "a later one of that name is another one"
     finally:
         end_all(settings)
 
