@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _CLEAR = 0.05  # the chance below which a difference is said to be one
 
 
-def curves(found: Match, model: str, dark: bool) -> Figure:
+def curves(found: Match, dark: bool) -> Figure:
     """Accuracy of what is kept against how many are kept; exact bands."""
     colours = palette.palette(dark)
     lines = [
         _line(found.you, "you", colours.signal, "solid", "of your surest %{x:.0f}, %{y:.0%} are right"),
-        _line(found.model, model, colours.total, "dash", "of its surest %{x:.0f}, %{y:.0%} are right"),
+        _line(found.model, "the model", colours.total, "dash", "of its surest %{x:.0f}, %{y:.0%} are right"),
     ]
     figure = plot.curves_figure(
         lines, x_title="items kept, the surest first", y_title="share right", dark=dark, height=360
@@ -42,9 +42,9 @@ def curves(found: Match, model: str, dark: bool) -> Figure:
             x=1.0, xref="paper", xanchor="left", xshift=6, y=height, showarrow=False, font={"color": colours.ink},
             text=f'<span style="color:{line.colour}">{mark}</span> {line.name}',
         )  # fmt: skip
-    figure.update_xaxes(range=[most + 0.3, 0.7], dtick=1 if most <= 12 else None)
+    figure.update_xaxes(range=[most + 0.3, 0.7], tickvals=[1, *range(3, most + 1, 3)])
     figure.update_yaxes(range=[0, 1.04], tickformat=".0%")
-    figure.update_layout(margin={"r": 40 + 7 * max(len(line.name) for line in lines), "t": 12})
+    figure.update_layout(margin={"r": 40 + 7 * max(len(line.name) for line in lines), "t": 36})
     return figure
 
 

@@ -26,7 +26,7 @@ def show(atlas: Atlas, now: Sitting) -> None:
     name = next((one.title for one in models.model_list() if one.name == atlas.model), atlas.model)
     _numbers(found)
     said = _you_charts.finding(found, name)
-    figure = _you_charts.curves(found, name, shell.is_dark())
+    figure = _you_charts.curves(found, shell.is_dark())
     plot.show(figure, "you-curves", alt=f"Your retention curve and the model's. {said}", name="you-and-the-model")
     st.markdown(f"**{words.plain(said, 500)}**")
     st.caption(

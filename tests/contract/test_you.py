@@ -161,7 +161,7 @@ def test_the_finding_says_what_a_difference_is_worth(sounds: Atlas) -> None:
 
 def test_the_bands_are_those_of_the_steps(sounds: Atlas) -> None:
     found = matched(sounds, sure=[2] * 5 + [0] * 7)
-    figure = _you_charts.curves(found, "the model", dark=False)
+    figure = _you_charts.curves(found, dark=False)
     lines = {trace.name or tuple(trace.x): trace for trace in figure.data if trace.mode == "lines+markers"}
     assert len(lines) == 2
     you = next(trace for trace in lines.values() if list(trace.x) == [12, 5])
