@@ -134,6 +134,7 @@ def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[st
     known = {one.name: one for one in network.settings}
     own = plan.network if plan.backbone == network.key else ()
     filled = [f"kind={kind}"] if "kind" in known and network.kind is None else []
+    standing = {**{one.name: str(one.default) for one in known.values()}, **dict(text.split("=", 1) for text in own)}
     if network.key == "timm_vision":
         names = _cached_train.timm_names()
         first = next((text.partition("=")[2] for text in own if text.startswith("name=")), "resnet18")
@@ -149,7 +150,7 @@ def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[st
     shown = [one for one in known.values() if one.name not in _FILLED and "." not in one.name]
     with st.expander("Settings of the network", icon=":material/account_tree:"):
         shown = _train_fields.with_defaults(shown, own)
-        found = [f"network.{text}" for text in filled if text not in own]
+        found = [f"network.{text}" for text in filled if standing[text.partition("=")[0]] != text.partition("=")[2]]
         return found + list(_train_fields.changed(shown, "network.", f"train-{base.key}-{network.key}"))
 
 
