@@ -63,7 +63,8 @@ def begin(plan: Plan, name: str, settings: Settings, *, anew: bool, recipe: str 
         shutil.rmtree(folder, ignore_errors=True)
     refuse_begun(plan, name, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / THROWN).unlink(missing_ok=True)
+    if settings.job is None:  # of a job its page has done so: it may have been thrown away since
+        (folder / THROWN).unlink(missing_ok=True)
     if not (folder / PLAN).is_file() or not (folder / BEGUN).is_file():
         write(folder / PLAN, {"recipe": recipe, "plan": to_json(plan), "began": time.time()})
     (folder / BEGUN).write_text(fingerprint(plan))

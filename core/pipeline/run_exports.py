@@ -52,8 +52,8 @@ def write_events(found: Sequence[Run], folder: Path) -> tuple[Path, ...]:
     """One sub-folder a training, as TensorBoard tells runs apart; the wall time is that of the measurement."""
     if not can_write_events():
         raise UserFacingError(_NEEDS, code="no-tensorboard")
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
     for run in found:

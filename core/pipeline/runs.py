@@ -200,6 +200,11 @@ def _flat(plan: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def want(name: str, settings: Settings) -> None:
+    """Before a training of this name is started: it is not one that was thrown away."""
+    (settings.runs / name / THROWN).unlink(missing_ok=True)
+
+
 def throw_away(run: Run, *, wait: float) -> None:
     """Stop it and forget it. Where it does not stop within ``wait`` seconds, it is forgotten as soon as it has."""
     run.folder.mkdir(parents=True, exist_ok=True)

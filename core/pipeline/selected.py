@@ -48,7 +48,8 @@ def _why_not(items: int, classes: tuple[tuple[str, int], ...]) -> str | None:
     if not classes:
         return "None of the selected items has a label, and a classifier learns from labels."
     if len(classes) < 2:
-        return f"All labelled items of the selection are {classes[0][0]}; a classifier needs two classes at least."
+        only = next(iter(classes))[0]
+        return f"All labelled items of the selection are {only}; a classifier needs two classes at least."
     if poor := [f"{name} {count}" for name, count in classes if count < _FEWEST]:
         return (
             f"Too few items of some classes are selected ({', '.join(poor[:5])}): each needs {_FEWEST}, one to learn "

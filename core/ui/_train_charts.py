@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,7 +55,8 @@ def lines_of(several: Mapping[str, Curves], names: Sequence[str]) -> list[plot.C
 
 def curves_figure(lines: Sequence[plot.Curve], title: str, epochs: float, dark: bool, *, share: bool = False) -> Figure:
     drawn = plot.curves_figure(lines, x_title="epoch", y_title=title, dark=dark, height=_HEIGHT)
-    for trace, line in zip(drawn.data, lines, strict=False):
+    traces: list[Any] = list(drawn.data)
+    for trace, line in zip(traces, lines, strict=False):
         if len(line.x) == 1:  # a line needs two points
             trace.mode = "markers"
     most = max([epochs, *(float(line.x[-1]) for line in lines)])

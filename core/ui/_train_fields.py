@@ -29,7 +29,7 @@ def changed(settings: Iterable[Setting], prefix: str, key: str) -> tuple[str, ..
 
 def with_defaults(settings: Iterable[Setting], given: Sequence[str]) -> tuple[Setting, ...]:
     """With other defaults, as written: "members=4"."""
-    texts = dict(text.partition("=")[::2] for text in given)
+    texts: dict[str, str] = {text.partition("=")[0]: text.partition("=")[2] for text in given}
     return tuple(replace(one, default=_read(one, texts[one.name])) if one.name in texts else one for one in settings)
 
 

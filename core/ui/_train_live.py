@@ -9,7 +9,7 @@ import streamlit as st
 from core import jobs as running
 from core.errors import UserFacingError
 from core.pipeline import run_exports
-from core.pipeline.runs import Curves, Run, curves, run_of, table, throw_away
+from core.pipeline.runs import Curves, Run, curves, run_of, table, throw_away, want
 from core.ui import _train_charts, address, cached, diagnosis, jobs, models, plot, shell, tables, words
 from core.ui.address import Kept
 
@@ -128,6 +128,7 @@ def _act(run: Run, what: str) -> None:
     settings = cached.settings()
     try:
         if what == "resume" and run.job is not None:
+            want(run.name, settings)
             running.resume(settings, run.job)
         elif what == "pause" and run.job is not None:
             running.cancel(run.job, pause=True)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.checkpoints.listed import cards
 from core.errors import UserFacingError
-from core.pipeline.runs import runs
+from core.pipeline.runs import runs, want
 from core.ui import address, cached, jobs, words
 from core.ui._train_live import RUN
 from core.ui.controls import Choice
@@ -46,6 +46,7 @@ def at_once(recipe: str, base: str, settings: Sequence[str], chosen: Choice) -> 
 
 def begin(said: Sequence[str], name: str) -> None:
     try:
+        want(name, cached.settings())
         jobs.start(said, f"Train {name}")
     except UserFacingError as error:
         st.session_state[_REFUSED] = str(error)
