@@ -23,9 +23,9 @@ def show(found: Sequence[Run], chosen: Choice) -> None:
         st.subheader(_titled(source), anchor=False)
         several = list(group)
         for start in range(0, len(several), _COLUMNS):
-            columns = st.columns(_COLUMNS, gap="small", border=True)
+            columns = st.columns(_COLUMNS, gap="small")
             for column, offer in zip(columns, several[start : start + _COLUMNS], strict=False):
-                with column:
+                with column, st.container(border=True, height="stretch"):
                     _offer(offer, took, titles, found, chosen)
 
 
