@@ -20,7 +20,7 @@ from core.checkpoints.card import Card
 from core.checkpoints.directions import Directions, directions_of
 from core.checkpoints.folders import find, mark_of, read_card
 from core.checkpoints.heldout import Heldout, load_heldout
-from core.contracts import Media, Receipt
+from core.contracts import Kind, Media, Receipt
 from core.errors import StoreError, UserFacingError
 from core.media import door
 from core.media.sandbox import Sandbox
@@ -96,7 +96,7 @@ class PredictionSet:
 class Inspected:
     model: str
     sha256: str
-    kind: str
+    kind: Kind
     draws: int
     predictions: tuple[Prediction, ...]  # every class, most probable first
     doubts: Mapping[str, float]  # measure -> value, those that this model has
