@@ -14,6 +14,7 @@ from core.ui import _train_charts, address, cached, diagnosis, jobs, models, plo
 from core.ui.address import Kept
 
 _EVERY = 1.0  # seconds between two looks at a training that runs
+_LOOK = 3.0  # and at one that stands still
 _STOPS = 3.0  # seconds that a cancel waits for the end; a later one comes by itself
 SEEN = "train-seen"  # in the session: trainings that this visitor saw running, whose end is to be seen, too
 _SAID = "train-said"  # in the session: what could not be done
@@ -46,6 +47,15 @@ def show(run: Run) -> None:
             st.fragment(_live, run_every=_EVERY)(run.name, run.state)
         else:
             _ended(run)
+            if run.state != "done":
+                st.fragment(_follow, run_every=_LOOK)(run.name, run.state)
+
+
+def _follow(name: str, before: str) -> None:
+    """Another visitor, or a terminal, may go on with it."""
+    run = run_of(name, cached.settings())
+    if run is None or run.state != before:
+        st.rerun()
 
 
 def _live(name: str, before: str) -> None:
