@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from core.store import artifacts
-from core.training import _validation, loop
+from core.training import _validation, loop, worked
 from tests.fits import resumable, tensors
 
 SAVE_SECONDS = 2.5
@@ -30,6 +30,7 @@ def obey(order: dict[str, Any]) -> None:
     """Fit the case in the folder, and die where the order says so; a fit that ends writes its weights."""
     clock = SimpleNamespace(now=0.0)
     loop.time = SimpleNamespace(monotonic=lambda: clock.now)  # type: ignore[assignment]
+    worked.time = SimpleNamespace(monotonic=lambda: clock.now, process_time=lambda: clock.now)  # type: ignore[assignment]
     loop.LOG_SECONDS = -1.0
     arm(order)
 

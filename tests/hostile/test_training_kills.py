@@ -17,6 +17,7 @@ from torch import Tensor
 
 from core.store import artifacts
 from core.training._run import METRICS
+from core.training.run_files import VALIDATION
 from tests.fits import assert_same_bits, resumable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -155,7 +156,7 @@ def test_a_leftover_of_a_killed_write_is_removed_by_the_next(worker: Worker, tmp
     worker.kill(FIRST, folder, write="card-written", number=2)
     assert len(list(folder.glob(".checkpoint.new-*"))) == 1
     assert worker.fit(FIRST, folder) == 0
-    assert {path.name for path in folder.iterdir()} == {"checkpoint", METRICS}
+    assert {path.name for path in folder.iterdir()} == {"checkpoint", METRICS, VALIDATION}
 
 
 def test_a_checkpoint_that_was_changed_is_refused(worker: Worker, tmp_path: Path) -> None:
