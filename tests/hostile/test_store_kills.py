@@ -55,8 +55,11 @@ def test_killed_while_taking_back_what_a_killed_writer_left(killer: Killer, monk
     assert killer.cycle(step="restored").found == before
 
 
-def test_killed_at_ten_random_moments_nothing_acknowledged_is_lost(killer: Killer) -> None:
+def test_killed_at_random_moments_nothing_acknowledged_is_lost(killer: Killer) -> None:
     moments, before = np.random.default_rng(7), killer.found
-    for number in range(10):
-        killer.cycle(after=float(moments.uniform(0.0, 0.5)), opened=number % 3 > 0)
-    assert killer.found > before, "no batch was written in ten lives: the kills come too early to mean anything"
+    for number in range(40):
+        if number >= 10 and killer.found > before:
+            break
+        longest = 0.5 * 2 ** (number // 10)  # a machine that is slow today writes no batch in half a second
+        killer.cycle(after=float(moments.uniform(0.0, longest)), opened=number % 3 > 0)
+    assert killer.found > before, "no batch was written in forty lives: the kills come too early to mean anything"
