@@ -18,6 +18,7 @@ from core.ui import (
     _map_data,
     _map_own,
     _map_paint,
+    _map_selected,
     _map_which,
     _map_words,
     address,
@@ -32,7 +33,6 @@ from core.ui._map_own import Mark
 from core.ui.address import Kept
 from core.ui.controls import Choice
 
-_HELD = "map-held"  # in the session: (name of the data, ids), however the chart is coloured or drawn
 _HOVERED = 20_000  # points up to which the pointer asks for what is under it
 
 
@@ -81,7 +81,7 @@ def _whole(chosen: Choice, atlas: Atlas, rows: np.ndarray) -> None:
     with chart:
         _chart(view)
     with cards:
-        _selection(view)
+        _map_selected.show(atlas)
     with st.expander("How far to trust this map", icon=":material/verified:"):
         _map_which.trust(chosen, atlas)
 
@@ -187,7 +187,7 @@ def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _ma
 def _scatter(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
     atlas, rows, points = view.atlas, view.rows, view.points
     share = _map_paint.share_of(atlas, rows, cut.measure)
-    held = _held(atlas)
+    held = _map_selected.held(atlas)
     picked = None if held is None else np.isin(rows, held)
     dots = plot.Points(
         points[:, 0],
@@ -224,27 +224,7 @@ def _clicked(view: View, _trace: int, index: int) -> None:
 def _outlined(view: View, outlines: tuple[plot.Outline, ...]) -> None:
     points = view.points
     inside = plot.Seen(outlines).held(points[:, 0], points[:, 1])
-    _hold(view.atlas, view.rows[inside] if outlines else None)
-
-
-def _hold(atlas: Atlas, rows: np.ndarray | None) -> None:
-    """Remember a selection by the ids of its items; None lets go."""
-    if rows is None or not len(rows):
-        st.session_state.pop(_HELD, None)
-    else:
-        st.session_state[_HELD] = (atlas.name, tuple(atlas.ids[row] for row in rows.tolist()))
-    st.session_state[_map_cards.CHANGED] = True
-    st.session_state.pop("map-cards-page", None)
-
-
-def _held(atlas: Atlas) -> np.ndarray | None:
-    """The rows of the selection; None where nothing is selected."""
-    name, ids = st.session_state.get(_HELD, ("", ()))
-    if name != atlas.name:
-        return None
-    place = {id_: row for row, id_ in enumerate(atlas.ids)}
-    rows = [place[id_] for id_ in ids if id_ in place]
-    return np.array(rows, np.int64) if rows else None
+    _map_selected.hold(view.atlas, view.rows[inside] if outlines else None)
 
 
 def _beside(atlas: Atlas, picked: plot.Picked) -> None:
@@ -268,30 +248,3 @@ def _beside(atlas: Atlas, picked: plot.Picked) -> None:
             f":material/lasso_select: Draw around points to select them. :material/ads_click: Click one to {act} it. "
             "With the keyboard: arrows walk the points, Enter picks, Escape lets go."
         )
-
-
-# ---- the selection ----
-
-
-def _selection(view: View) -> None:
-    atlas, held = view.atlas, _held(view.atlas)
-    rows = np.arange(len(atlas)) if held is None else held
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.subheader(
-            f"{words.count(len(rows))} selected" if held is not None else f"All {words.count(len(rows))}", anchor=False
-        )
-        if held is not None:
-            st.button("Let go", icon=":material/deselect:", on_click=_hold, args=(atlas, None), type="tertiary")
-        _map_data.table(atlas, rows)
-    _cards(atlas, rows)
-
-
-@st.fragment
-def _cards(atlas: Atlas, rows: np.ndarray) -> None:
-    orders = _map_cards.orders(atlas)
-    order = st.pills(
-        "List", list(orders), format_func=lambda key: orders[key], default="classes", key="map-order",
-        required=True, label_visibility="collapsed",
-    )  # fmt: skip
-    _map_cards.grid(atlas, _map_cards.ordered(atlas, rows, str(order)), "map-cards")
-    _map_cards.follow()

@@ -1,0 +1,56 @@
+"""What is selected on the map: held by the ids of its items, shown as cards, and taken along."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.pipeline.atlas import Atlas
+from core.ui import _map_cards, _map_data, words
+
+HELD = "map-held"  # in the session: (name of the data, ids), however the chart is coloured or drawn
+
+
+def hold(atlas: Atlas, rows: np.ndarray | None) -> None:
+    """Remember a selection by the ids of its items; None lets go."""
+    if rows is None or not len(rows):
+        st.session_state.pop(HELD, None)
+    else:
+        st.session_state[HELD] = (atlas.name, tuple(atlas.ids[row] for row in rows.tolist()))
+    st.session_state[_map_cards.CHANGED] = True
+    st.session_state.pop("map-cards-page", None)
+
+
+def held(atlas: Atlas) -> np.ndarray | None:
+    """The rows of the selection; None where nothing is selected."""
+    name, ids = st.session_state.get(HELD, ("", ()))
+    if name != atlas.name:
+        return None
+    place = {id_: row for row, id_ in enumerate(atlas.ids)}
+    rows = [place[id_] for id_ in ids if id_ in place]
+    return np.array(rows, np.int64) if rows else None
+
+
+def show(atlas: Atlas) -> None:
+    """How many, what can be done with them, and a card each."""
+    mine = held(atlas)
+    rows = np.arange(len(atlas)) if mine is None else mine
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.subheader(
+            f"{words.count(len(rows))} selected" if mine is not None else f"All {words.count(len(rows))}", anchor=False
+        )
+        if mine is not None:
+            st.button("Let go", icon=":material/deselect:", on_click=hold, args=(atlas, None), type="tertiary")
+        _map_data.table(atlas, rows)
+    _cards(atlas, rows)
+
+
+@st.fragment
+def _cards(atlas: Atlas, rows: np.ndarray) -> None:
+    orders = _map_cards.orders(atlas)
+    order = st.pills(
+        "List", list(orders), format_func=lambda key: orders[key], default="classes", key="map-order",
+        required=True, label_visibility="collapsed",
+    )  # fmt: skip
+    _map_cards.grid(atlas, _map_cards.ordered(atlas, rows, str(order)), "map-cards")
+    _map_cards.follow()
