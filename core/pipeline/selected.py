@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import uuid
 from collections import Counter
@@ -18,7 +19,8 @@ from core.pipeline.atlas import Atlas, read_item, source_of
 from core.settings import Settings
 
 MOST = 5_000  # items of one selection: each is a file
-MANIFEST = "selection.csv"
+_MANIFEST = "-selection.csv"  # after the name of the data
+_KEY = re.compile(r"[0-9a-f]{32}")
 _SEVERAL = "These items have several labels each, which a table of files cannot say; train on the whole set instead."
 _FEWEST = 3  # items of a class: one to train on, one to choose by, one to be judged by
 
@@ -63,32 +65,49 @@ def write(atlas: Atlas, ids: Sequence[str], settings: Settings, progress: Progre
     told = holding(atlas, ids)
     if told.why_not is not None:
         raise UserFacingError(told.why_not, code="selection")
-    folder = settings.uploads / "selections" / fingerprint(atlas.fingerprint, sorted(ids))[:32]
-    if (folder / MANIFEST).is_file():
-        return folder / MANIFEST
+    folder = _folder(fingerprint(atlas.fingerprint, sorted(ids))[:32], settings)
+    manifest = folder / f"{atlas.name}{_MANIFEST}"
+    if manifest.is_file():
+        return manifest
     draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     draft.mkdir(parents=True)
     try:
-        _fill(draft, atlas, set(ids), settings, progress)
+        _fill(draft / manifest.name, atlas, set(ids), settings, progress)
         draft.replace(folder)
     except OSError as error:
-        if not (folder / MANIFEST).is_file():  # else another visitor wrote the same
+        if not manifest.is_file():  # else another visitor wrote the same
             raise UserFacingError("The selection could not be stored here; free some space, then try again.",
                                   code="disk") from error  # fmt: skip
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return folder / MANIFEST
+    return manifest
 
 
-def _fill(folder: Path, atlas: Atlas, chosen: set[str], settings: Settings, progress: Progress) -> None:
+def key_of(manifest: Path) -> str:
+    """By which a written selection is found again, from a link for one."""
+    return manifest.parent.name
+
+
+def manifest_of(key: str, settings: Settings) -> Path | None:
+    """None: no selection of this key is kept here."""
+    if not _KEY.fullmatch(key):
+        return None
+    return next(iter(sorted(_folder(key, settings).glob(f"*{_MANIFEST}"))), None)
+
+
+def _folder(key: str, settings: Settings) -> Path:
+    return settings.uploads / "selections" / key
+
+
+def _fill(manifest: Path, atlas: Atlas, chosen: set[str], settings: Settings, progress: Progress) -> None:
     source = source_of(atlas, settings)
     rows = [row for row, id_ in enumerate(atlas.ids) if id_ in chosen and atlas.label_names[row] is not None]
-    with (folder / MANIFEST).open("w", newline="") as stream:
+    with manifest.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("path", "label", "group", "id"))
         for done, row in enumerate(rows, 1):
             raw = read_item(atlas, atlas.ids[row], settings, source)
             name = f"{row:06d}.{sniff(raw).container}"
-            (folder / name).write_bytes(raw)
+            (manifest.parent / name).write_bytes(raw)
             writer.writerow((name, atlas.label_names[row], f"recording-{int(atlas.groups[row])}", atlas.ids[row]))
             progress(done, len(rows), "copy")

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.pipeline.atlas import Atlas
-from core.ui import _map_cards, _map_data, words
+from core.ui import _map_cards, _map_data, _train_link, words
 
 HELD = "map-held"  # in the session: (name of the data, ids), however the chart is coloured or drawn
 
@@ -19,6 +19,7 @@ def hold(atlas: Atlas, rows: np.ndarray | None) -> None:
         st.session_state[HELD] = (atlas.name, tuple(atlas.ids[row] for row in rows.tolist()))
     st.session_state[_map_cards.CHANGED] = True
     st.session_state.pop("map-cards-page", None)
+    _train_link.forget()  # what was sent is another selection
 
 
 def held(atlas: Atlas) -> np.ndarray | None:
@@ -39,9 +40,14 @@ def show(atlas: Atlas) -> None:
         st.subheader(
             f"{words.count(len(rows))} selected" if mine is not None else f"All {words.count(len(rows))}", anchor=False
         )
+        train = False
         if mine is not None:
             st.button("Let go", icon=":material/deselect:", on_click=hold, args=(atlas, None), type="tertiary")
+            train = st.button("Train on these", icon=":material/model_training:", type="tertiary",
+                              help="Their files and labels become data of their own on the page Train.")  # fmt: skip
         _map_data.table(atlas, rows)
+    if train:
+        _train_link.send(atlas, rows)
     _cards(atlas, rows)
 
 

@@ -12,11 +12,10 @@ import streamlit as st
 from core.data import specs
 from core.errors import UserFacingError
 from core.pipeline import selected, uploads
-from core.ui import _cached_atlas, _cached_train, cached, words
+from core.ui import _cached_atlas, _cached_train, _map_selected, _train_link, cached, words
 from core.ui.controls import Choice
 
-_HELD = "map-held"  # what the Map page keeps of its selection: (name of the data, ids)
-_WAYS = ("A set", "Upload", "Folder", "Map selection")
+_WAYS = ("A set", "Upload", "Folder", _train_link.WAY)
 _OWN = {"folder", "zip", "manifest"}
 
 
@@ -37,9 +36,9 @@ class Data:
 
 def choose(first: str, chosen: Choice) -> Data | None:
     """None until something is chosen that can be read. ``first``: the set of the recipe that is changed."""
-    way = st.segmented_control("Data", _WAYS, default=_WAYS[0], required=True, key="train-way")
+    way = st.segmented_control("Data", _WAYS, default=_WAYS[0], required=True, key=_train_link.WIDGET)
     pick = {"A set": lambda: _set(first), "Upload": _uploaded, "Folder": _folder}
-    found = _selection(chosen) if way == "Map selection" else pick[str(way)]()
+    found = _selection(chosen) if way == _train_link.WAY else pick[str(way)]()
     if found is None:
         return None
     source, name = found
@@ -114,7 +113,9 @@ def _folder() -> tuple[str, str] | None:
 
 
 def _selection(chosen: Choice) -> tuple[str, str] | None:
-    name, ids = st.session_state.get(_HELD, ("", ()))
+    if (sent := _train_link.chosen()) is not None:
+        return str(sent), sent.stem
+    name, ids = st.session_state.get(_map_selected.HELD, ("", ()))
     if not ids:
         st.info(
             "Nothing is selected on the map. Draw around some points there, then come back.",

@@ -6,11 +6,21 @@ import streamlit as st
 
 from core.errors import UserFacingError
 from core.pipeline.runs import Run, runs
-from core.ui import _train_form, _train_live, _train_recipes, _train_runs, _train_start, address, cached, words
+from core.ui import (
+    _train_form,
+    _train_link,
+    _train_live,
+    _train_recipes,
+    _train_runs,
+    _train_start,
+    address,
+    cached,
+    words,
+)
 from core.ui._train_live import RUN, SEEN
 from core.ui.controls import Choice
 
-_TABS = ("Recipes", "Your own", "Compare trainings")
+_TABS = ("Recipes", _train_link.TAB, "Compare trainings")
 
 
 def page(chosen: Choice) -> None:
@@ -27,6 +37,7 @@ def page(chosen: Choice) -> None:
                 icon=":material/model_training:")  # fmt: skip
     _others(found, shown)
     _train_start.refused()
+    _train_link.arrived()
     first, own, beside = st.tabs(_TABS, on_change="rerun", key="train-tab")
     if first.open:
         with first:
