@@ -17,7 +17,8 @@ from core.runner._child import main
 from core.runner._computing import Computing, Items, Size
 from core.runner._models import Kept
 from core.settings import Settings
-from tests.running import PATIENCE, Faults
+from tests.patience import SECONDS
+from tests.running import Faults
 
 
 class FailingComputing(Computing):
@@ -34,7 +35,7 @@ class FailingComputing(Computing):
         if faults.once("die") or faults.get("die-of") in asked:
             os.kill(os.getpid(), signal.SIGKILL)
         if faults.once("hang"):
-            time.sleep(10 * PATIENCE)
+            time.sleep(10 * SECONDS)
         if faults.once("poison"):
             raise RuntimeError("CUDA error: device-side assert triggered\nmore of it")
         if faults.get("bug-of") in asked:

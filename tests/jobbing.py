@@ -13,13 +13,13 @@ from pathlib import Path
 
 from core.jobs import Job, JobStatus, Launch, Session, cancel, list_jobs, status, taken_up
 from core.settings import Settings, load
+from tests.patience import SECONDS
 
 TINY = Launch(command=(sys.executable, "-m", "tests.jobbing"), grace=1.0)
-PATIENCE = 30.0  # seconds after which a test gives up; nothing is asserted about the time itself
 
 
 def until(true: Callable[[], object], what: str = "it") -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SECONDS
     while not true():
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.02)

@@ -14,9 +14,9 @@ from core.fingerprint import sha256_of
 from core.media import image
 from core.runner import Launch
 from core.settings import Settings
+from tests.patience import SECONDS
 
 FAILING = Launch(command=(sys.executable, "-m", "tests.failing_worker"))
-PATIENCE = 60.0  # seconds after which a test gives up; nothing is asserted about the time itself
 
 
 class Faults:
@@ -54,7 +54,7 @@ def media_of(dataset: Dataset, item: Item) -> Media:
 
 
 def until(true: Any, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SECONDS
     while not true():
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.01)

@@ -21,11 +21,14 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PageTimeout
 
+from tests.patience import SECONDS
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-LONG = 90_000  # ms: the worker loads its libraries once
-SHORT = 5_000  # ms: a gesture that led to nothing by then was lost
-expect.set_options(timeout=30_000)  # a busy machine is no failure
+LONG = 300_000  # ms: the worker loads its libraries once, on cores that may be busy
+SHORT = 10_000  # ms: a gesture that led to nothing by then was lost
+USUAL = 120_000  # ms: a busy machine is no failure
+expect.set_options(timeout=USUAL)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream"]
 QUIET += ["--use-fake-ui-for-media-stream"]
@@ -70,7 +73,7 @@ def start_server(home: Path, port: int, script: str = "app.py") -> subprocess.Po
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    end = time.monotonic() + 120
+    end = time.monotonic() + SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as answer:
@@ -135,7 +138,7 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
 
     def come(width: int = 1280, height: int = 900, **more: Any) -> Page:
         windows.append(browser.new_context(viewport={"width": width, "height": height}, **more))
-        windows[-1].set_default_timeout(30_000)
+        windows[-1].set_default_timeout(USUAL)
         return windows[-1].new_page()
 
     yield come
@@ -181,10 +184,10 @@ NARROW = """width => document.scrollingElement.scrollWidth <= width &&
     [...document.querySelectorAll('[data-testid=stMain]')].every(part => part.scrollWidth <= part.clientWidth)"""
 
 
-def narrow(page: Page, width: int = 390) -> None:
+def narrow(page: Page, width: int = 390, within: int = USUAL) -> None:
     """Nothing has to be scrolled sideways, neither the window nor the part of it that Streamlit scrolls."""
     settled(page)
-    page.wait_for_function(NARROW, arg=width, timeout=10_000)
+    page.wait_for_function(NARROW, arg=width, timeout=within)
 
 
 def swept(page: Page, path: list[list[float]]) -> None:

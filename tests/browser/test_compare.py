@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import LONG, SHORT, Visitor, again, narrow, served, settled
 
 PICTURES, SOUNDS = "model=toybox-ensemble", "model=soundbox-ensemble"
-ASKING = 240_000  # ms: a job waits its turn, loads its libraries and a dozen models
+ASKING = 900_000  # ms: a job waits its turn, loads its libraries and a dozen models
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_report_opens_without_any_network(
     button = page.get_by_role("button", name="HTML report")
     expect(button).to_be_visible(timeout=LONG)
     settled(page)
-    with page.expect_download(timeout=60_000) as waiting:
+    with page.expect_download(timeout=LONG) as waiting:
         button.click()
     assert waiting.value.suggested_filename == f"{name}.html"
     kept = tmp_path / "report.html"
@@ -115,7 +115,7 @@ def test_a_report_opens_without_any_network(
     reader.on("request", lambda request: asked.append(request.url))
     reader.on("pageerror", lambda error: wrong.append(str(error)))
     reader.goto(kept.as_uri())
-    expect(reader.locator(".main-svg").first).to_be_visible(timeout=60_000)
+    expect(reader.locator(".main-svg").first).to_be_visible(timeout=LONG)
     expect(reader.locator("table tbody tr").first).to_be_visible()
     expect(reader.get_by_role("heading", name="The same numbers again")).to_be_visible()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

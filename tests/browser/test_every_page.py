@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PageTimeout
 
 from core.ui.shell import page_files
-from tests.browser.conftest import LONG, ROOT, narrow, served, settled
+from tests.browser.conftest import LONG, ROOT, SHORT, narrow, served, settled
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 SERIOUS = {"serious", "critical"}
@@ -39,7 +39,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def opened(browser: Browser, where: str, scheme: str, width: int = 1280) -> Iterator[Page]:
     window = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = window.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(LONG)
     page.goto(where)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=LONG)
     settled(page)
@@ -118,4 +118,4 @@ def test_a_page_that_is_too_wide_would_be_found(browser: Browser, bare: str) -> 
         narrow(page)
         page.get_by_test_id("stMainBlockContainer").evaluate(f'node => node.insertAdjacentHTML("beforeend", "{wider}")')
         with pytest.raises(PageTimeout):
-            narrow(page)
+            narrow(page, within=SHORT)

@@ -22,7 +22,7 @@ def home(page: Page, address: str) -> Page:
 def test_a_door_opens_inspect_on_something_real(home: Page, door: str) -> None:
     home.get_by_role("link", name=door).click()
     expect(home.get_by_role("heading", name="Inspect", level=1)).to_be_visible()
-    expect(home.get_by_role("heading", name=re.compile("Dog|Boat")).first).to_be_visible(timeout=90_000)
+    expect(home.get_by_role("heading", name=re.compile("Dog|Boat")).first).to_be_visible(timeout=LONG)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_door_opens_inspect_on_something_real(home: Page, door: str) -> None:
 )
 def test_the_examples_of_doubt_are_what_the_page_says_they_are(home: Page, place: int, verdict: str) -> None:
     home.get_by_role("link", name="Ask a model").nth(place).click()
-    expect(home.get_by_text(re.compile(verdict)).first).to_be_visible(timeout=120_000)
+    expect(home.get_by_text(re.compile(verdict)).first).to_be_visible(timeout=LONG)
 
 
 def test_the_operating_point_is_dragged_by_keyboard_and_follows_to_the_next_page(home: Page) -> None:
@@ -42,7 +42,7 @@ def test_the_operating_point_is_dragged_by_keyboard_and_follows_to_the_next_page
     assert home.evaluate("history.length") == before  # Back leaves the page
     home.get_by_role("link", name="Retention").first.click()
     expect(home.get_by_role("heading", name="Retention", level=1)).to_be_visible()
-    expect(home.get_by_text(re.compile("Keeping the surest 70 %"))).to_be_visible(timeout=60_000)
+    expect(home.get_by_text(re.compile("Keeping the surest 70 %"))).to_be_visible(timeout=LONG)
     expect(home).to_have_url(re.compile(r"keep=0\.7"))
 
 

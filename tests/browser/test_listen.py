@@ -41,7 +41,7 @@ def metric(page: Page, label: str) -> Locator:
 
 def listen(page: Page, place: str, query: str) -> None:
     page.goto(f"{place}/Listen?{query}")
-    page.get_by_role("button", name="Listen", exact=True).click(timeout=60_000)
+    page.get_by_role("button", name="Listen", exact=True).click(timeout=LONG)
 
 
 def test_a_file_is_heard_at_real_speed_and_every_answer_can_be_taken_along(page: Page, place: str) -> None:
@@ -105,15 +105,15 @@ def test_no_microphone_is_one_sentence_with_what_to_do(page: Page, place: str, r
 
 def test_what_cannot_be_heard_is_said(page: Page, place: str) -> None:
     page.goto(f"{place}/Listen?model=toybox-ensemble&stream=Upload")
-    expect(page.get_by_text("is a model for pictures, and a stream is of sound")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("is a model for pictures, and a stream is of sound")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name=re.compile("Use Soundbox")).click()
-    expect(page.get_by_text("Models side by side")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Models side by side")).to_be_visible(timeout=LONG)
     drawn = io.BytesIO()
     Image.new("RGB", (8, 8)).save(drawn, "PNG")
     page.locator("input[type=file]").set_input_files(
         {"name": "x.png", "mimeType": "image/png", "buffer": drawn.getvalue()}
     )
-    expect(page.get_by_role("alert").filter(has_text="drop a recording")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("alert").filter(has_text="drop a recording")).to_be_visible(timeout=LONG)
 
 
 def test_on_a_phone_everything_fits(visitor: Visitor, place: str) -> None:

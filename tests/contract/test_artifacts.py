@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from core.errors import StoreError
 from core.store import artifacts
 from core.store._safetensors import MAX_TENSORS, read_tensors
+from tests.patience import SECONDS
 
 STEPS = ("model-written", "heldout-written", "card-written", "verified", "old-moved", "new-moved", "old-removed")
 
@@ -69,7 +70,7 @@ def save_step(name):
         os.kill(os.getpid(), signal.SIGKILL)
 artifacts.save(Path(sys.argv[1]), parts(2), {"number": 2}, save_step=save_step)
 """
-    done = subprocess.run([sys.executable, "-c", code, str(folder), step], timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code, str(folder), step], timeout=SECONDS, check=False)
     assert done.returncode == -signal.SIGKILL
     number = 2 if STEPS.index(step) >= STEPS.index("new-moved") else 1
     found = artifacts.load(folder)
@@ -196,5 +197,5 @@ def test_torch_reads_the_same_numbers(tmp_path: Path) -> None:
         "import sys; from safetensors.torch import load_file; print(load_file(sys.argv[1])['head.0.weight'].tolist())"
     )
     path = tmp_path / "toy" / "model.safetensors"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.strip() == str([[0.25] * 4] * 3), done.stderr

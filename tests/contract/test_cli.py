@@ -14,6 +14,7 @@ from core import registry
 from core.cli import PACKAGE, main
 from core.cli.doctor import checks
 from core.settings import Settings
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,7 +26,7 @@ def core(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=SECONDS,
     )
 
 

@@ -16,6 +16,7 @@ from core.pipeline.sheets import Sheet, benches, collection_sheet
 from core.pipeline.tabled import Benches
 from core.settings import Settings
 from core.ui import _cached_compare, _compare_ask, cached, models
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("toybox-deterministic", "toybox-mc-dropout")
@@ -48,7 +49,7 @@ def collected(settings: Settings) -> tuple[Sheet, ...]:
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     app.run()
     for key, value in {"model": NAMES[0], **parameters}.items():
         app.query_params[key] = value

@@ -17,6 +17,7 @@ from core.errors import UserFacingError
 from core.jobs import JobStatus
 from core.store import About, open_collection
 from core.ui import jobs, models
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = """
@@ -45,7 +46,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_string(PAGE, default_timeout=60)
+    app = AppTest.from_string(PAGE, default_timeout=SECONDS)
     for name, value in parameters.items():
         app.query_params[name] = value
     app.run()
@@ -195,11 +196,11 @@ def test_a_job_is_told_in_words(now: JobStatus, words: str) -> None:
 def test_the_side_bar_needs_neither_torch_nor_tables() -> None:
     code = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
-        f"app = AppTest.from_string({PAGE!r}, default_timeout=60); app.run()\n"
+        f"app = AppTest.from_string({PAGE!r}, default_timeout={SECONDS}); app.run()\n"
         "assert not app.exception, app.exception\n"
         "print(sorted({'torch', 'pandas', 'lancedb', 'sklearn'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr[-2000:]
 
 

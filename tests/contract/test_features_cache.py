@@ -20,6 +20,7 @@ from core.training.augment import Augment, augmented
 from core.training.examples import Examples
 from core.training.loop import fit
 from tests.fits import ITEMS, SCHEDULE, examples, tensors, wanted
+from tests.patience import SECONDS
 from tests.tiny import TinyNetwork, tiny
 
 AUGMENT = Augment(shift=1, flip=True, cutout=2)
@@ -197,9 +198,9 @@ def test_processes_that_begin_at_once_fill_one_whole_file(settings: Settings, tm
     for worker in workers:
         worker.start()
     start.set()
-    found = [answers.get(timeout=120) for _ in workers]
+    found = [answers.get(timeout=SECONDS) for _ in workers]
     for worker in workers:
-        worker.join(timeout=60)
+        worker.join(timeout=SECONDS)
     whole, _ = made(replace(settings, home=tmp_path / "other"), tiny(), examples("network"))
     after, told = made(settings, tiny(), examples("network"))
     assert {*found, after.numpy().tobytes()} == {whole.numpy().tobytes()}

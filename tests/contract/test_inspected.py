@@ -21,6 +21,7 @@ from core.runner import Answer, Here, Request
 from core.settings import PROJECT, Settings
 from core.training.examples import Examples, InMemory
 from tests.inspecting import Inspector, inspect, png, with_held
+from tests.patience import SECONDS
 from tests.toy_models import few_digits
 
 
@@ -141,6 +142,6 @@ print(sorted({"torch", "librosa", "numba", "sklearn", "lancedb", "pandas", "stre
 def test_who_asks_a_worker_never_loads_torch(here: Settings, dropout: Inspector) -> None:
     """From a file to verdict, doubt across it and a perturbed file, as a page does it."""
     words = [sys.executable, "-c", ASKS, str(here.home), "dropout"]
-    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split("\n")[:4] == ["unsure True", "2", "6", "[]"]

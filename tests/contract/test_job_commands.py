@@ -17,6 +17,7 @@ from core.jobs._folder import Run
 from core.jobs._processes import process
 from core.settings import Settings, load
 from tests.jobbing import TINY, end_all, ended, lines, until
+from tests.patience import SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,7 @@ def test_a_command_that_is_a_job_tells_its_progress_to_the_folder(
 
 
 def run_python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS)
     return done.stdout.strip()
 
 

@@ -21,6 +21,7 @@ from core.pipeline.atlas import open_atlas
 from core.settings import PROJECT, Settings
 from core.ui import _map_cards, cached, running
 from tests.atlases import MODEL, filled, picture
+from tests.patience import SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=SECONDS)
     app.run()
     for key, value in parameters.items():
         app.query_params[key] = value

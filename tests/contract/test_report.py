@@ -26,6 +26,7 @@ from core.ui import _compare_report, _compare_table, _map_report, cached, report
 from core.ui._compare_views import Page
 from core.ui.controls import Choice
 from core.ui.report import Chart, Listing, Report
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ["toybox-deterministic", "toybox-knn", "toybox-mc-dropout"]
@@ -68,7 +69,7 @@ def run(script: str, folder: Path, settings: Settings) -> list[list[str]]:
     path = folder / "again.py"
     path.write_text(script)
     environment = {**os.environ, "PENUMBRA_HOME": str(settings.home), "PYTHONPATH": str(ROOT), "PENUMBRA_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=SECONDS, env=environment)
     assert done.returncode == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
 

@@ -19,6 +19,7 @@ from core.settings import Settings
 from core.ui import _cached_atlas, _cached_retention, _retention_data, cached, tables
 from core.ui.controls import Choice
 from core.ui.item_cards import reason
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = "toybox-ensemble"
@@ -40,7 +41,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
 
 
 def opened(page: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     app.run()
     for key, value in {"model": MODEL, **parameters}.items():
         app.query_params[key] = value

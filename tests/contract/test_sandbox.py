@@ -20,6 +20,7 @@ from core.media import sandbox as sandbox_module
 from core.media.sandbox import Limits, Sandbox
 from tests.hostile.audio_files import encoded, noise, through_ffmpeg
 from tests.hostile.image_files import plain
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = encoded("WAV", samples=noise(4000))
@@ -118,7 +119,7 @@ def test_a_child_ends_when_its_server_is_killed() -> None:
     assert gone(child)
 
 
-def gone(process: int, patience: float = 10.0) -> bool:
+def gone(process: int, patience: float = SECONDS) -> bool:
     until = time.monotonic() + patience
     while time.monotonic() < until:
         try:

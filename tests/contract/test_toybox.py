@@ -21,6 +21,7 @@ from core.data._toybox.render import Look, draw
 from core.errors import DataError
 from core.settings import Settings
 from tests.bench._toybox import mean_features
+from tests.patience import SECONDS
 
 SPECS = toybox.plan(0)
 BY_PART = {part: [spec for spec in SPECS if spec.part == part] for part in {spec.part for spec in SPECS}}
@@ -134,7 +135,7 @@ def test_another_process_makes_the_same_bytes() -> None:
     other = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3", "NPY_DISABLE_CPU_FEATURES": "AVX512F"}
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env=other, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=root, env=other, capture_output=True, text=True, timeout=SECONDS
     )
     assert done.returncode == 0, done.stderr
     there = dict(line.split() for line in done.stdout.splitlines())

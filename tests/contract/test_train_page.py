@@ -29,6 +29,7 @@ from core.training.plan import Division, plan_of
 from core.training.recipes import pick, recipes
 from core.ui import _cached_atlas, _cached_train, _train_data, _train_form, _train_start, cached
 from tests.jobbing import end_all
+from tests.patience import SECONDS
 from tests.small_sets import esc
 
 HANGS = "import time; time.sleep(600)"
@@ -66,7 +67,7 @@ def answered(words: Any, settings: Settings) -> dict[str, Any]:
 
 
 def opened(tab: str | None = None, **kept: Any) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
     app.run()
     for key, value in kept.items():
         app.session_state[key.replace("_", "-")] = value

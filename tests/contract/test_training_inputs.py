@@ -30,6 +30,7 @@ from core.training.plan import Plan
 from core.training.prepared import PreparedSet, prepare, rows_where
 from tests.fits import examples
 from tests.hostile.audio_files import encoded, noise
+from tests.patience import SECONDS
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PICTURES = PictureEntry((12, 16), MEAN, STD)
@@ -170,9 +171,9 @@ def test_two_processes_that_prepare_at_once_both_end_with_all_of_it(settings: Se
     for worker in workers:
         worker.start()
     start.set()
-    found = {answers.get(timeout=120) for _ in workers}
+    found = {answers.get(timeout=SECONDS) for _ in workers}
     for worker in workers:
-        worker.join(timeout=60)
+        worker.join(timeout=SECONDS)
     alone = prepared(dataset(broken()), replace(settings, home=tmp_path / "other"))
     assert found == {alone.examples.inputs.take(torch.arange(5), 0).numpy().tobytes()}
     (folder,) = settings.home.glob("prepared/*")

@@ -17,6 +17,7 @@ from core.training import loop
 from core.training._run import METRICS
 from tests.contract import fit_shared
 from tests.contract.fit_shared import cases
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EQUAL = [name for name in cases() if name not in ("odd-batches", "statistics")]
@@ -38,7 +39,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(loop, "LOG_SECONDS", -1.0)
         fit_shared.main(found[1], 1)
-    _, told = two.communicate(timeout=300)
+    _, told = two.communicate(timeout=SECONDS)
     assert two.returncode == 0, told[-3000:]
     return found
 

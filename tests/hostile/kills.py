@@ -18,6 +18,7 @@ import numpy as np
 
 from core.store import About, Counts, open_collection
 from tests.hostile.store_writer import ITEMS
+from tests.patience import SECONDS
 from tests.stored import TOY, PlainState, plain_state, sha, vector
 
 BEFORE_THE_HEAD = ("begin", "vectors-written", "items-written", "problems-written", "before-head")
@@ -55,7 +56,7 @@ class Killer:
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=SECONDS)
         self._process.stdout.close()
 
     def cycle(self, *, step: str | None = None, after: float = 0.0, opened: bool = False) -> Outcome:

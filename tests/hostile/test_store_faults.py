@@ -15,6 +15,7 @@ import pytest
 
 from core.errors import StoreError
 from core.store import About, matrix, open_collection
+from tests.patience import SECONDS
 from tests.stored import TOY, item, plain_state, sha, vector
 
 STEPS = ("begin", "vectors-written", "items-written", "before-head", "compacted", "compaction-named", "cleaned")
@@ -71,7 +72,7 @@ except StoreError as error:
 """
     root = filled(tmp_path)
     before = plain_state(root / "one")
-    done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.startswith("disk-full The disk is full, so the collection could not be written."), done.stderr
     assert plain_state(root / "one") == before
     with open_collection(root, "one", write=True) as writer:
@@ -104,7 +105,7 @@ for name in ("one", "new"):
             place.chmod(0o555)
         try:
             command = [sys.executable, "-c", code, folder]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         finally:
             for place in places:
                 place.chmod(0o755)

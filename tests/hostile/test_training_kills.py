@@ -19,6 +19,7 @@ from core.store import artifacts
 from core.training._run import METRICS
 from core.training.run_files import VALIDATION
 from tests.fits import assert_same_bits, resumable
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CASES = tuple(resumable())
@@ -57,7 +58,7 @@ class Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=SECONDS)
         self._process.stdout.close()
 
     def _line(self) -> str:
