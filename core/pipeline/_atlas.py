@@ -14,6 +14,7 @@ from core.checkpoints.directions import Directions
 from core.contracts import Kind, Scope, Task
 from core.maps.saved import SavedMap
 from core.maps.trust import Trust
+from core.metrics.labels import Leading
 from core.verdict import Code, Facts, verdict
 
 HELDOUT = "heldout"
@@ -59,6 +60,7 @@ class Atlas:
     posthoc: Json  # of the model's card
     version: str  # of the data
     fingerprint: str
+    first: Leading | None = None  # the most probable classes, where not all are stored
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,6 +72,11 @@ class Atlas:
     @property
     def map_notes(self) -> tuple[str, ...]:
         return () if self.drawn is None else self.drawn.notes
+
+    @property
+    def leading(self) -> Leading | None:
+        """The most probable classes of each item, as many as are stored."""
+        return self.first if self.probs is None else Leading.of(self.probs)
 
     @property
     def right(self) -> np.ndarray:

@@ -16,6 +16,8 @@ from core.errors import StoreError
 from core.fingerprint import fingerprint, key_of
 from core.maps.saved import SavedMap, saved_maps
 from core.maps.saved import of_collection as maps_in
+from core.metrics.labels import Leading
+from core.pipeline import _label_history
 from core.pipeline._atlas import Atlas, columns_of, numbered, percentiles_of, points_of, record_of
 from core.settings import Settings
 from core.store import Collection, ModelRow, UncertaintyRow, open_collection
@@ -26,13 +28,13 @@ _COLUMNS = ("id", "sha256", "label", "group", "split", "fold", "extra")
 
 def of_collection(name: str, model: str, settings: Settings, draws: int | None, seed: int | None) -> Atlas:
     collection, card = open_collection(settings.collections, name), read_card(model, settings)
-    version, about = collection.version, collection.about
+    version, contents, about = collection.version, collection.contents, collection.about
     row = _asked(collection, card, mark_of(find(model, settings)), draws, seed)
     records = collection.items(_COLUMNS).to_pylist()
     ids = tuple(record["id"] for record in records)
     said = {one.id: one for one in collection.uncertainties(row.key)}
     rows = [said.get(id_) for id_ in ids]
-    extras = [[(str(key), str(text)) for key, text in json.loads(record["extra"])] for record in records]
+    extras = [_label_history.readable(json.loads(record["extra"])) for record in records]
     names = tuple(_name(record["label"], extra) for record, extra in zip(records, extras, strict=True))
     doubts = _doubts(rows)
     matrix, feature_rows = _features(collection, row, ids)
@@ -76,7 +78,8 @@ def of_collection(name: str, model: str, settings: Settings, draws: int | None, 
         problems=tuple((problem.id, problem.reason) for problem in collection.problems()),
         posthoc=card.posthoc,
         version=str(version),
-        fingerprint=fingerprint("atlas", name, version, row.key, [one.key for one in maps]),
+        fingerprint=fingerprint("atlas", name, contents, row.key, [one.key for one in maps]),
+        first=_first(rows, card.classes) if probs is None else None,
     )
 
 
@@ -148,6 +151,19 @@ def _answers(
         for name, p in row.top if row is not None else ():
             probs[at, place[name]] = p
     return predicted.astype(np.int64), confidence.astype(np.float64), probs
+
+
+def _first(rows: Sequence[UncertaintyRow | None], classes: tuple[str, ...]) -> Leading | None:
+    """The few classes of each item that are stored."""
+    most = max((len(row.top) for row in rows if row is not None), default=0)
+    if not most:
+        return None
+    place = {name: at for at, name in enumerate(classes)}
+    places, probs = np.full((len(rows), most), -1, np.int64), np.zeros((len(rows), most))
+    for at, row in enumerate(rows):
+        for number, (name, p) in enumerate(row.top if row is not None else ()):
+            places[at, number], probs[at, number] = place[name], p
+    return Leading(places, probs, len(classes))
 
 
 def _features(collection: Collection, row: ModelRow, ids: Sequence[str]) -> tuple[np.ndarray | None, np.ndarray]:

@@ -61,18 +61,34 @@ def _why_not(items: int, classes: tuple[tuple[str, int], ...]) -> str | None:
 
 
 def write(atlas: Atlas, ids: Sequence[str], settings: Settings, progress: Progress = no_progress) -> Path:
-    """The manifest, whole or not there; the same selection is written once. Unlabelled items are left out."""
+    """What a training takes: labelled items, and only where one could learn from them."""
     told = holding(atlas, ids)
     if told.why_not is not None:
         raise UserFacingError(told.why_not, code="selection")
-    folder = _folder(fingerprint(atlas.fingerprint, sorted(ids))[:32], settings)
+    labelled = [id_ for id_, name in zip(atlas.ids, atlas.label_names, strict=True) if name is not None]
+    return _written(atlas, set(ids) & set(labelled), fingerprint(atlas.fingerprint, sorted(ids)), settings, progress)
+
+
+def write_all(atlas: Atlas, ids: Sequence[str], settings: Settings, progress: Progress = no_progress) -> Path:
+    """What a collection can be made of: every item, labelled or not."""
+    if atlas.labels.ndim == 2:
+        raise UserFacingError(_SEVERAL.replace("train on", "index"), code="selection")
+    if len(ids) > MOST:
+        raise UserFacingError(f"{len(ids):,} items are selected, and at most {MOST:,} are copied from a map; select "
+                              "fewer.", code="selection")  # fmt: skip
+    return _written(atlas, set(ids), fingerprint(atlas.fingerprint, sorted(ids), "all"), settings, progress)
+
+
+def _written(atlas: Atlas, chosen: set[str], key: str, settings: Settings, progress: Progress) -> Path:
+    """The manifest, whole or not there; the same selection is written once."""
+    folder = _folder(key[:32], settings)
     manifest = folder / f"{atlas.name}{_MANIFEST}"
     if manifest.is_file():
         return manifest
     draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     draft.mkdir(parents=True)
     try:
-        _fill(draft / manifest.name, atlas, set(ids), settings, progress)
+        _fill(draft / manifest.name, atlas, chosen, settings, progress)
         draft.replace(folder)
     except OSError as error:
         if not manifest.is_file():  # else another visitor wrote the same
@@ -101,13 +117,22 @@ def _folder(key: str, settings: Settings) -> Path:
 
 def _fill(manifest: Path, atlas: Atlas, chosen: set[str], settings: Settings, progress: Progress) -> None:
     source = source_of(atlas, settings)
-    rows = [row for row, id_ in enumerate(atlas.ids) if id_ in chosen and atlas.label_names[row] is not None]
+    rows = [row for row, id_ in enumerate(atlas.ids) if id_ in chosen]
+    split = _split(atlas, rows)
     with manifest.open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(("path", "label", "group", "id"))
+        writer.writerow(("path", "label", "group", "id", *(("split",) if split else ())))
         for done, row in enumerate(rows, 1):
             raw = read_item(atlas, atlas.ids[row], settings, source)
             name = f"{row:06d}.{sniff(raw).container}"
             (manifest.parent / name).write_bytes(raw)
-            writer.writerow((name, atlas.label_names[row], f"recording-{int(atlas.groups[row])}", atlas.ids[row]))
+            told = (name, atlas.label_names[row] or "", f"recording-{int(atlas.groups[row])}", atlas.ids[row])
+            writer.writerow((*told, *((split[row],) if split else ())))
             progress(done, len(rows), "copy")
+
+
+def _split(atlas: Atlas, rows: Sequence[int]) -> dict[int, str]:
+    """Their own splits, where all have one and there is something to learn from and to be judged by."""
+    column = atlas.columns.get("split")
+    found = {row: column[row] or "" for row in rows} if column else {}
+    return found if {"train", "test"} <= set(found.values()) and "" not in found.values() else {}

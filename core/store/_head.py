@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.errors import StoreError
+from core.fingerprint import fingerprint
 from core.store._schema import HEAD, HEAD_SHAPE, arrow_schema
 from core.store.rows import About, Backbone
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
+
+_BESIDE = ("tags", "notes")  # what people write beside items
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,12 @@ class Head:
 
     def next(self, **changes: Any) -> Head:
         return replace(self, sequence=self.sequence + 1, **changes)
+
+    @property
+    def contents(self) -> str:
+        """Of all tables but those that a reader of the items does not look at."""
+        versions = {name: version for name, version in self.versions.items() if name not in _BESIDE}
+        return fingerprint(versions, self.arrivals, asdict(self.about))
 
 
 def connected(uri: str) -> DBConnection:

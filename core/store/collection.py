@@ -59,6 +59,11 @@ class Collection:
         return self.read(lambda snapshot: snapshot.head.sequence)
 
     @property
+    def contents(self) -> str:
+        """Changes with the items and all that was computed of them, and not with their tags and notes."""
+        return self.read(lambda snapshot: snapshot.head.contents)
+
+    @property
     def backbones(self) -> tuple[Backbone, ...]:
         return self.read(lambda snapshot: tuple(snapshot.head.backbones.values()))
 

@@ -48,7 +48,8 @@ def _stamp(data: str, model: str, settings: Settings) -> _Stamp:
     maps = settings.collections.glob(f"{data}/maps/map-*")
     seen = trace(settings.collections, data)
     version = _read_version(data, settings) if seen is None else _version(str(settings.home), data, seen, settings)
-    return (*mark, version, *sorted(path.name for path in maps))
+    made = "" if seen is None else seen.split()[0]  # another one of the same name
+    return (*mark, made, version, *sorted(path.name for path in maps))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -59,7 +60,7 @@ def _version(home: str, data: str, trace: str, _settings: Settings) -> str:
 def _read_version(data: str, settings: Settings) -> str:
     from core.store import open_collection
 
-    return str(open_collection(settings.collections, data).version)
+    return open_collection(settings.collections, data).contents
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
