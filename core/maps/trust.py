@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.maps.beside import stay
 from core.maps.draw import Metric, directions
 
 EVERY = 2000  # items that are asked for their neighbours
@@ -52,18 +53,8 @@ def trust(vectors: np.ndarray, points: np.ndarray, *, metric: Metric = "cosine",
 
 def agreement(points: np.ndarray, others: np.ndarray, k: int = _K) -> float | None:
     """Share of the nearest on one map that are among the nearest on another one of the same items."""
-    n = len(points)
-    if n != len(others):
-        raise ValueError(f"maps of {n} and {len(others)} items")
-    k = min(k, n - 1)
-    if k < 1:
-        return None
-    queries, shared = _queries(n), 0
-    for start in range(0, len(queries), _ROWS):
-        some = queries[start : start + _ROWS]
-        first, second = (np.argsort(_distances(p, some), axis=1, kind="stable")[:, 1 : k + 1] for p in (points, others))
-        shared += sum(len(np.intersect1d(one, other)) for one, other in zip(first, second, strict=True))
-    return shared / (len(queries) * k)
+    found = stay(points, others, k=k)
+    return None if found is None else found.share
 
 
 def _queries(n: int) -> np.ndarray:

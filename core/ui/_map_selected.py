@@ -9,10 +9,17 @@ from core.pipeline.atlas import Atlas
 from core.ui import _map_cards, _map_data, _train_link, words
 
 HELD = "map-held"  # in the session: (name of the data, ids), however the chart is coloured or drawn
+CHART, SECOND_CHART = "map-chart", "map-second-chart"
+_LAST = "map-held-by"  # in the session: the chart whose outline is the selection; empty: none
+_RELEASED = "map-released"  # in the session: chart -> how often its outline was let go of
 
 
-def hold(atlas: Atlas, rows: np.ndarray | None) -> None:
-    """Remember a selection by the ids of its items; None lets go."""
+def hold(atlas: Atlas, rows: np.ndarray | None, by: str = "") -> None:
+    """Remember a selection by the ids of its items; None lets go. ``by``: the chart whose outline it is."""
+    counts = st.session_state.setdefault(_RELEASED, {})
+    for chart in {CHART, SECOND_CHART} - {by}:
+        counts[chart] = counts.get(chart, 0) + 1
+    st.session_state[_LAST] = by
     if rows is None or not len(rows):
         st.session_state.pop(HELD, None)
     else:
@@ -20,6 +27,16 @@ def hold(atlas: Atlas, rows: np.ndarray | None) -> None:
     st.session_state[_map_cards.CHANGED] = True
     st.session_state.pop("map-cards-page", None)
     _train_link.forget()  # what was sent is another selection
+
+
+def released(chart: str) -> int:
+    """Another number than before: what is selected is no longer what was outlined on this chart."""
+    return st.session_state.get(_RELEASED, {}).get(chart, 0)
+
+
+def last() -> str:
+    """The chart whose outline is the selection."""
+    return st.session_state.get(_LAST, "")
 
 
 def held(atlas: Atlas) -> np.ndarray | None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.maps.saved import SavedMap
 from core.pipeline.atlas import Atlas
-from core.ui import _cached_atlas, _map_data, _map_words, address, words
+from core.ui import _cached_atlas, _map_cards, _map_data, _map_second, _map_words, address, words
 from core.ui._map_data import KEY, WHICH
 from core.ui.controls import Choice
 
@@ -38,7 +38,7 @@ def pick(atlas: Atlas) -> None:
 
 def _redrawn() -> None:
     address.put(WHICH, st.session_state["map-which"][:KEY])
-    st.session_state["map-selected"] = True  # the page runs anew
+    st.session_state[_map_cards.CHANGED] = True
 
 
 def trust(chosen: Choice, atlas: Atlas) -> None:
@@ -49,6 +49,8 @@ def trust(chosen: Choice, atlas: Atlas) -> None:
         if other is not None:
             share = _cached_atlas.agree(atlas.drawn, other)
             st.markdown(_map_words.agreement(share, atlas.drawn.options.seed, other.options.seed))
+            st.button("Show it beside this one", icon=":material/splitscreen_vertical_add:", type="tertiary",
+                      key="map-compare", on_click=_map_second.compare, args=(f"~~{other.key[:KEY]}",))  # fmt: skip
         for note in atlas.map_notes:
             st.warning(words.plain(note, 300), icon=":material/info:")
     _options(chosen, atlas)

@@ -83,9 +83,11 @@ def show(
     hover: bool = False,
     told: Told | None = None,
     name: str = "chart",
+    release: int = 0,
 ) -> Seen:
     """Draw any Plotly figure. ``select``: lasso, box and click answer; ``hover``: so does the pointer (each a rerun:
     use a fragment). ``alt``: what a person who does not see the chart is told; ``name``: of downloaded pictures.
+    ``release``: another number lets go of the outline that is drawn, as when something else was selected elsewhere.
     """
     stamp = stamp_of(figure) if select or hover else "unselected"
     counts = tuple(len(_places(trace)[0]) for trace in figure.data) if select or hover else ()
@@ -98,6 +100,7 @@ def show(
         "hover": hover,
         "alt": alt,
         "name": name,
+        "release": release,
     }
     callbacks = _callbacks(key, stamp, counts, handle, told or Told())
     _serve()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -18,6 +17,8 @@ from core.ui import (
     _map_data,
     _map_own,
     _map_paint,
+    _map_scatter,
+    _map_second,
     _map_selected,
     _map_which,
     _map_words,
@@ -26,28 +27,12 @@ from core.ui import (
     measures,
     models,
     plot,
-    shell,
     words,
 )
-from core.ui._map_own import Mark
+from core.ui._map_scatter import Looks, View
+from core.ui._map_second import Second
 from core.ui.address import Kept
 from core.ui.controls import Choice
-
-_HOVERED = 20_000  # points up to which the pointer asks for what is under it
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """What is drawn: the items that have a place on the chosen map."""
-
-    atlas: Atlas
-    rows: np.ndarray  # of the atlas
-    marks: tuple[Mark, ...] = ()
-
-    @property
-    def points(self) -> np.ndarray:
-        assert self.atlas.points is not None
-        return self.atlas.points[self.rows]
 
 
 def page(chosen: Choice) -> None:
@@ -61,7 +46,8 @@ def page(chosen: Choice) -> None:
         return
     known = address.said()
     atlas = _map_which.on_chosen(atlas)
-    address.get(_way(atlas))
+    for kept in (_way(atlas), _map_second.SECOND):
+        address.get(kept)
     if said := [sentence for sentence in address.said() if sentence not in known]:  # the side bar told its own
         st.warning("  \n".join(said), icon=":material/info:")
         address.settle()
@@ -69,17 +55,16 @@ def page(chosen: Choice) -> None:
     if atlas.points is None:
         _map_data.undrawn(chosen, atlas)
     else:
-        _whole(chosen, atlas, np.flatnonzero(np.isfinite(atlas.points).all(axis=1)))
+        _whole(chosen, atlas)
     _map_data.state(chosen, atlas)
     _map_data.fresh(chosen)
 
 
-def _whole(chosen: Choice, atlas: Atlas, rows: np.ndarray) -> None:
+def _whole(chosen: Choice, atlas: Atlas) -> None:
     chart, cards = st.container(), st.container()
-    marks = _map_own.files(chosen, atlas)
-    view = View(atlas, rows, marks)
+    view = replace(View.of(atlas), marks=_map_own.files(chosen, atlas))
     with chart:
-        _chart(view)
+        _chart(view, _map_second.second_of(chosen, atlas))
     with cards:
         _map_selected.show(atlas)
     with st.expander("How far to trust this map", icon=":material/verified:"):
@@ -94,17 +79,19 @@ def _titled(chosen: Choice) -> str:
 
 
 @st.fragment
-def _chart(view: View) -> None:
+def _chart(view: View, second: Second) -> None:
     atlas = view.atlas
     colour, keep, measure, more = st.columns([5, 6, 5, 3], vertical_alignment="bottom")
     with colour:
         by = _by(atlas)
     with more:
-        looks = _looks(atlas, view.rows, by)
+        looks = _looks(atlas, view.rows, by, second)
     cut = _threshold(atlas, keep, measure)
-    left, right = st.columns([7, 3], gap="medium")
+    if second.why_not:
+        st.warning(words.plain(second.why_not, 300), icon=":material/link_off:")
+    left, right = st.columns([7, 3] if second.view is None else [5, 1], gap="medium")
     with left:
-        picked = _scatter(view, by, looks, cut)
+        picked = _charts(view, second, by, looks, cut)
     with right:
         _beside(atlas, picked)
     _map_cards.follow()
@@ -119,13 +106,6 @@ def _way(atlas: Atlas) -> Kept[str]:
         return text
 
     return Kept("colour", "total", read, "a way to colour this map")
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    named: tuple[str, ...] = ()
-    size: bool = False
-    opacity: bool = False
 
 
 def _by(atlas: Atlas) -> str:
@@ -144,7 +124,7 @@ def _by(atlas: Atlas) -> str:
     return value
 
 
-def _looks(atlas: Atlas, rows: np.ndarray, by: str) -> Looks:
+def _looks(atlas: Atlas, rows: np.ndarray, by: str, second: Second) -> Looks:
     with st.popover("Looks", icon=":material/tune:", width="stretch"):
         size = st.toggle("Size by doubt", key="map-size", persist_state="session")
         opacity = st.toggle("Opacity by doubt", key="map-opacity", persist_state="session")
@@ -156,6 +136,7 @@ def _looks(atlas: Atlas, rows: np.ndarray, by: str) -> Looks:
                 f"In colours of their own, at most {most}", names, max_selections=most, key=f"map-named-{by}"
             )
         _map_which.pick(atlas)
+        _map_second.pick(second)
     return Looks(tuple(named), size, opacity)
 
 
@@ -184,47 +165,24 @@ def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _ma
     return cut
 
 
-def _scatter(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
-    atlas, rows, points = view.atlas, view.rows, view.points
-    share = _map_paint.share_of(atlas, rows, cut.measure)
-    held = _map_selected.held(atlas)
-    picked = None if held is None else np.isin(rows, held)
-    dots = plot.Points(
-        points[:, 0],
-        points[:, 1],
-        [atlas.ids[row] for row in rows.tolist()],
-        _map_paint.coloured(atlas, rows, by, shell.is_dark(), looks.named),
-        _map_paint.sizes(share if looks.size else None, len(rows), picked),
-        _map_paint.opacities(share if looks.opacity else None, cut.kept[rows], picked),
-    )
-    finding = _map_words.finding(atlas, rows, by)
-    title = _map_paint.ways(atlas)[by]
-    figure = plot.points_figure(dots, dark=shell.is_dark(), height=520)
-    figure = _map_paint.with_marks(figure, [(mark.name, mark.x, mark.y) for mark in view.marks], shell.is_dark())
-    seen = plot.show(
-        figure,
-        "map-chart",
-        alt=f"Map of {_map_words.things(atlas, len(rows))}, those that the model finds alike close together, coloured "
-        f"by {title.lower()}. {finding}",
-        select=True,
-        hover=len(rows) <= _HOVERED,
-        told=plot.Told(click=partial(_clicked, view), outline=partial(_outlined, view)),
-        name=f"map-{atlas.name}",
-    )
-    st.caption(finding)
-    at = {"clicked": seen.clicked, "hovered": seen.hovered}
-    ids = {name: None if place is None else dots.ids[place[1]] for name, place in at.items()}
-    return plot.Picked(seen, ids["clicked"], ids["hovered"])
+def _charts(view: View, second: Second, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
+    """The map, and the second one beside it; what was done last on either."""
+    if second.view is None:
+        return _first(view, by, looks, cut)
+    left, right = st.columns(2, gap="small")
+    with left:
+        here = _first(view, by, looks, cut)
+    with right:
+        there = _map_second.show(view, second, by, looks, cut.measure, cut.share)
+    st.markdown(_map_second.told(view, second))
+    return plot.Picked(here.seen, here.clicked or there.clicked, here.hovered or there.hovered)
 
 
-def _clicked(view: View, _trace: int, index: int) -> None:
-    _map_cards.play(view.atlas.name, view.atlas.ids[int(view.rows[index])], "chart")
-
-
-def _outlined(view: View, outlines: tuple[plot.Outline, ...]) -> None:
-    points = view.points
-    inside = plot.Seen(outlines).held(points[:, 0], points[:, 1])
-    _map_selected.hold(view.atlas, view.rows[inside] if outlines else None)
+def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
+    dots = _map_scatter.dots_of(view, by, looks, cut, _map_selected.held(view.atlas))
+    picked = _map_scatter.show(view, dots, by, _map_selected.CHART, _map_scatter.answers(view))
+    st.caption(_map_words.finding(view.atlas, view.rows, by))
+    return picked
 
 
 def _beside(atlas: Atlas, picked: plot.Picked) -> None:

@@ -95,7 +95,8 @@ class Chart {
     if (before && before.stamp !== data.stamp) [this.index, this.cursor.hidden] = [undefined, true];
     Object.assign(this, { data, setStateValue });
     if (data.handle?.follows) follows.add(data.handle.follows);
-    if (before?.figure !== data.figure || before?.select !== data.select) await this.draw();
+    const released = before !== undefined && before.release !== data.release; // another selection took its place
+    if (before?.figure !== data.figure || before?.select !== data.select || released) await this.draw(released);
     this.graph.setAttribute("aria-label", data.alt);
     this.graph.setAttribute("role", data.select ? "application" : "figure"); // no "img": the tool buttons are inside
     const answered = this.told === undefined || data.handle?.echo === this.told; // not about an older place
@@ -103,20 +104,21 @@ class Chart {
     this.place();
   }
 
-  async draw() {
+  async draw(released = false) {
     this.Plotly = await plotly(this.data.library);
     const figure = JSON.parse(this.data.figure);
     const touch = matchMedia("(pointer: coarse)").matches; // a finger that scrolls must not draw an outline
     const layout = figure.layout;
     layout.font = { ...layout.font, family: getComputedStyle(this.root).fontFamily };
-    layout.uirevision = layout.selectionrevision = this.data.stamp; // recolouring keeps lasso and zoom, other points do not
+    layout.uirevision = this.data.stamp; // recolouring keeps lasso and zoom, other points do not
+    layout.selectionrevision = `${this.data.stamp} ${this.data.release}`;
     if (this.drawnFor === this.data.stamp) {
-      layout.selections = this.graph.layout.selections;
+      layout.selections = released ? [] : this.graph.layout.selections;
       for (const axis of ["xaxis", "yaxis"]) { // a zoom of axes that are tied to each other is lost otherwise
         const { range, autorange } = this.graph.layout[axis] ?? {};
         if (this.zoomed && range && !autorange) Object.assign(layout[axis], { range: [...range], autorange: false });
       }
-      figure.data.forEach((trace, index) => (trace.selectedpoints = this.graph.data[index]?.selectedpoints));
+      if (!released) figure.data.forEach((trace, index) => (trace.selectedpoints = this.graph.data[index]?.selectedpoints));
     } else if (this.drawn) layout.selections = [];
     layout.dragmode ??= touch ? false : this.data.select ? "lasso" : "zoom";
     layout.newselection = { line: { color: layout.font.color, width: 2, dash: "solid" } };
