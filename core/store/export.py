@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from core.errors import StoreError
-from core.store._faults import sync
+from core.store._faults import sync, told
 from core.store.rows import Where
 
 if TYPE_CHECKING:
@@ -46,9 +47,28 @@ def replaced(path: Path, table: pa.Table, write: Callable[[pa.Table, Path], None
         temporary.unlink(missing_ok=True)
 
 
+def to_file(path: Path, table: pa.Table, write: Callable[[pa.Table, Path], None]) -> None:
+    """``replaced``, where a full disk or a missing folder is a sentence."""
+    with told("write", f"the export {path.name!r}"):
+        replaced(path, table, write)
+
+
 def safe_cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def octets(table: pa.Table, suffix: str) -> bytes:
+    """A file of this kind, for a browser that takes it along."""
+    if suffix == ".csv":
+        text = io.StringIO(newline="")
+        _csv_into(table, text)
+        return text.getvalue().encode()
+    import pyarrow.parquet as pq
+
+    target = io.BytesIO()
+    pq.write_table(table, target)
+    return target.getvalue()
 
 
 def joined(snapshot: Snapshot) -> pa.Table:
@@ -90,8 +110,18 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
 
 def _write_csv(table: pa.Table, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([safe_cell(name) for name in table.column_names])
-        for batch in table.to_batches(max_chunksize=4096):
-            for record in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in record])
+        _csv_into(table, stream)
+
+
+def _csv_into(table: pa.Table, stream: TextIO) -> None:
+    writer = csv.writer(stream)
+    writer.writerow([safe_cell(name) for name in table.column_names])
+    for batch in table.to_batches(max_chunksize=4096):
+        for record in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            writer.writerow([_cell(value) for value in record])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return safe_cell(value) if isinstance(value, str) else value

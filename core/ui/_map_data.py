@@ -15,11 +15,11 @@ from core.contracts import Kind
 from core.data import specs
 from core.errors import UserFacingError
 from core.jobs import Job
-from core.pipeline import uploads
+from core.pipeline import plain_table, uploads
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.map import SPREAD
-from core.store import open_collection
-from core.ui import _cached_atlas, _map_report, address, cached, controls, jobs, models, tables, words
+from core.store import names, open_collection
+from core.ui import _cached_atlas, _map_exchange, _map_report, address, cached, controls, jobs, models, tables, words
 from core.ui.address import Kept
 from core.ui.controls import Choice
 
@@ -39,41 +39,15 @@ WHICH = Kept("map", "", _key, "a map that is saved here")  # the one that is sho
 
 
 def table(atlas: Atlas, rows: np.ndarray) -> None:
-    """The selection as CSV and Parquet, as a report, and as a script that finds it again."""
-    about = {
-        "model": atlas.model,
-        "data": atlas.name,
-        "fingerprint": atlas.fingerprint[:16],
-        "samples": str(atlas.draws),
-        "seed": str(atlas.seed),
-    }
-    tables.downloads(lambda: _columns(atlas, rows), "map-table", about=about, name=f"map-{atlas.name}")
+    """The selection as CSV and Parquet, for other tools, as a report, and as a script that finds it again."""
+    tables.downloads(
+        lambda: plain_table.columns(atlas, rows, _cached_atlas.codes(atlas)),
+        "map-table",
+        about=plain_table.about(atlas),
+        name=f"map-{atlas.name}",
+    )
+    _map_exchange.show(atlas, rows)
     _map_report.downloads(atlas, rows)
-
-
-def _columns(atlas: Atlas, rows: np.ndarray) -> dict[str, Sequence[object]]:
-    chosen, codes = rows.tolist(), _cached_atlas.codes(atlas)
-    found: dict[str, Sequence[object]] = {
-        "id": [atlas.ids[row] for row in chosen],
-        "label": [atlas.label_names[row] for row in chosen],
-        "predicted": [atlas.classes[place] if (place := int(atlas.predicted[row])) >= 0 else None for row in chosen],
-        "confidence": _numbers(atlas.confidence[rows]),
-        "right": _numbers(atlas.right[rows]),
-        "verdict": [codes[row] for row in chosen],
-    }
-    for name, values in atlas.doubts.items():
-        found[name] = _numbers(values[rows])
-    for name, values in atlas.percentiles.items():
-        found[f"{name}_percentile"] = _numbers(values[rows])
-    if atlas.points is not None:
-        found["x"], found["y"] = (_numbers(atlas.points[rows, axis]) for axis in (0, 1))
-    for name, texts in atlas.columns.items():
-        found[name if name not in found else f"column_{name}"] = [texts[row] for row in chosen]
-    return found
-
-
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values.tolist()]
 
 
 # ---- where there is nothing to draw yet ----
@@ -206,6 +180,15 @@ def _start(chosen: Choice, source: str, name: str, where: str, *, again: bool = 
     words_ = ["index", source, "--collection", name, "--model", chosen.model, "--samples", str(chosen.draws)]
     words_ += ["--seed", str(chosen.seed), "--map"]
     _submit(words_, f"Index {name}", name, where, again=again)
+
+
+def index(chosen: Choice, source: str, name: str, where: str) -> None:
+    """Make a collection of a source, under a name that is free; it opens when it is done."""
+    taken, free, number = names(cached.settings().collections), _name_of(name), 1
+    while free in taken:
+        number += 1
+        free = f"{_name_of(name)[:58]}-{number}"
+    _start(chosen, source, free, where)
 
 
 def _reindex(chosen: Choice, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core.pipeline import plain_table
 from core.pipeline.atlas import HELDOUT, Atlas
 from core.ui import _cached_atlas, _map_paint, _map_words, palette, plot, report, words
 from core.ui.report import Chart, Listing, Report
@@ -95,14 +96,7 @@ def report_of(atlas: Atlas, rows: np.ndarray, script: str) -> Report:
     sentences = [f"{_map_words.things(atlas, len(rows))} of {atlas.title}, seen through {atlas.model}.", finding]
     if len(rows) < len(atlas):
         sentences.append(f"They were selected among {words.count(len(atlas))}.")
-    about = {
-        "model": atlas.model,
-        "data": atlas.name,
-        "fingerprint": atlas.fingerprint[:16],
-        "samples": str(atlas.draws),
-        "seed": str(atlas.seed),
-    }
-    return Report(f"Map of {atlas.title}", tuple(sentences), tuple(parts), about, script)
+    return Report(f"Map of {atlas.title}", tuple(sentences), tuple(parts), plain_table.about(atlas), script)
 
 
 def _picture(atlas: Atlas, rows: np.ndarray, by: str) -> Chart:
