@@ -62,7 +62,7 @@ def _form(atlas: Atlas, rows: np.ndarray) -> None:
         key="map-exchange-file",
     )  # fmt: skip
     st.markdown(f"{words.count(file.items)} items. Open it in {exchange.TOOLS[tool]}, from the folder that it is in:")
-    st.code(file.recipe, language=file.language)
+    st.code(file.recipe, language=file.language, wrap_lines=True)
     for note in file.notes:
         st.caption(words.plain(note, 300))
 

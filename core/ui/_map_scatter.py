@@ -56,17 +56,19 @@ def dots_of(view: View, by: str, looks: Looks, cut: Cut, held: np.ndarray | None
     )
 
 
-def show(view: View, dots: plot.Points, by: str, key: str, told: plot.Told, *, extra: str = "") -> plot.Picked:
-    """``key``: of the chart; ``extra``: what its description begins with, beside another map."""
+def show(
+    view: View, dots: plot.Points, by: str, key: str, told: plot.Told, *, which: str = "", height: int = 520
+) -> plot.Picked:
+    """``key``: of the chart; ``which``: what its description begins with, beside another map."""
     atlas = view.atlas
     finding = _map_words.finding(atlas, view.rows, by)
     title = _map_paint.ways(atlas)[by]
-    figure = plot.points_figure(dots, dark=shell.is_dark(), height=520)
+    figure = plot.points_figure(dots, dark=shell.is_dark(), height=height)
     figure = _map_paint.with_marks(figure, [(mark.name, mark.x, mark.y) for mark in view.marks], shell.is_dark())
     seen = plot.show(
         figure,
         key,
-        alt=f"{extra}Map of {_map_words.things(atlas, len(view.rows))}, those that the model finds alike close "
+        alt=f"{which}Map of {_map_words.things(atlas, len(view.rows))}, those that the model finds alike close "
         f"together, coloured by {title.lower()}. {finding}",
         select=True,
         hover=len(view.rows) <= _HOVERED,

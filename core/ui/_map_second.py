@@ -12,6 +12,7 @@ import streamlit as st
 from core.contracts import THING
 from core.errors import UserFacingError
 from core.maps.beside import Stay
+from core.maps.saved import SavedMap
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.paired import Pairs
 from core.ui import (
@@ -36,6 +37,7 @@ from core.ui.controls import Choice
 
 _ALONE = "map-second-alone"  # in the session: items of the last outline that only the second map has
 _NONE = ""
+HEIGHT = 420  # pixels, of either of two
 
 
 def _asked(text: str) -> str:
@@ -85,8 +87,7 @@ def _offers(chosen: Choice, atlas: Atlas) -> dict[str, str]:
     found = {}
     for one in atlas.maps:
         if atlas.drawn is not None and one.key != atlas.drawn.key:
-            options = one.options
-            found[f"~~{one.key[:KEY]}"] = f"Seed {options.seed}, {options.neighbours} neighbours, {options.metric}"
+            found[f"~~{one.key[:KEY]}"] = drawn_with(one)
     here = {one.name: one for one in models.model_list() if one.kind == atlas.kind and one.name != atlas.model}
     if chosen.data == HELDOUT:
         return found | {f"{name}~~": one.title for name, one in here.items() if one.data == atlas.name}
@@ -99,14 +100,18 @@ def _offers(chosen: Choice, atlas: Atlas) -> dict[str, str]:
     return found
 
 
+def drawn_with(drawn: SavedMap) -> str:
+    options = drawn.options
+    return f"Seed {options.seed}, {options.neighbours} neighbours, distance {options.min_dist:g}, {options.metric}"
+
+
 def pick(second: Second) -> None:
     """The choice of it."""
     if not second.offers:
         return
     known = {_NONE: "Nothing", **second.offers}
     value = second.value if second.value in known else _NONE
-    if st.session_state.get("map-beside") != value:
-        st.session_state["map-beside"] = value
+    st.session_state["map-beside"] = value  # in every run: a widget in a popover is drawn when that is opened
     st.selectbox(
         "Beside it", list(known), format_func=lambda key: known[key], key="map-beside", on_change=_chosen,
         help="A second map of the same items. What is selected on one is selected on both.",
@@ -133,8 +138,11 @@ def show(first: View, second: Second, by: str, looks: Looks, measure: str, share
     held = _map_selected.held(first.atlas)
     dots = _map_scatter.dots_of(view, by, looks, cut, None if held is None else pairs.over(held))
     told = plot.Told(click=partial(_clicked, first, view, pairs), outline=partial(_outlined, first, view, pairs))
-    picked = _map_scatter.show(view, dots, by, _map_selected.SECOND_CHART, told, extra="Second map. ")
-    st.caption(f"{words.plain(second.offers[second.value])}. {_map_words.finding(view.atlas, view.rows, by)}")
+    key = _map_selected.SECOND_CHART
+    picked = _map_scatter.show(view, dots, by, key, told, which="Second map. ", height=HEIGHT)
+    same = view.atlas.fingerprint == first.atlas.fingerprint  # the same items and answers, drawn otherwise
+    finding = "" if same else f" {_map_words.finding(view.atlas, view.rows, by)}"
+    st.caption(f"{words.plain(second.offers[second.value])}.{finding}")
     shared = {view.atlas.ids[row]: first.atlas.ids[mine] for mine, row in zip(pairs.first.tolist(),
               pairs.second.tolist(), strict=True)}  # fmt: skip
     at = (shared.get(id_ or "") for id_ in (picked.clicked, picked.hovered))

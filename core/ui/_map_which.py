@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.maps.saved import SavedMap
 from core.pipeline.atlas import Atlas
 from core.ui import _cached_atlas, _map_cards, _map_data, _map_second, _map_words, address, words
 from core.ui._map_data import KEY, WHICH
@@ -20,19 +19,18 @@ def on_chosen(atlas: Atlas) -> Atlas:
     return atlas if found is None else atlas.on(found)
 
 
-def _named(drawn: SavedMap) -> str:
-    options = drawn.options
-    return f"seed {options.seed}, {options.neighbours} neighbours, distance {options.min_dist:g}, {options.metric}"
-
-
 def pick(atlas: Atlas) -> None:
     if len(atlas.maps) < 2:
         return
     by_key = {one.key: one for one in atlas.maps}
-    if atlas.drawn is not None and st.session_state.get("map-which") != atlas.drawn.key:
+    if atlas.drawn is not None:  # in every run: a widget in a popover is drawn when that is opened
         st.session_state["map-which"] = atlas.drawn.key
     st.selectbox(
-        "Drawn with", list(by_key), format_func=lambda key: _named(by_key[key]), key="map-which", on_change=_redrawn
+        "Drawn with",
+        list(by_key),
+        format_func=lambda key: _map_second.drawn_with(by_key[key]),
+        key="map-which",
+        on_change=_redrawn,
     )
 
 

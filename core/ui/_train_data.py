@@ -36,7 +36,9 @@ class Data:
 
 def choose(first: str, chosen: Choice) -> Data | None:
     """None until something is chosen that can be read. ``first``: the set of the recipe that is changed."""
-    way = st.segmented_control("Data", _WAYS, default=_WAYS[0], required=True, key=_train_link.WIDGET)
+    if _train_link.WIDGET not in st.session_state:
+        st.session_state[_train_link.WIDGET] = _WAYS[0]
+    way = st.segmented_control("Data", _WAYS, required=True, key=_train_link.WIDGET)
     pick = {"A set": lambda: _set(first), "Upload": _uploaded, "Folder": _folder}
     found = _selection(chosen) if way == _train_link.WAY else pick[str(way)]()
     if found is None:

@@ -103,8 +103,8 @@ def test_other_seeds_and_models_of_the_same_data_are_offered_and_the_choice_stan
     app = opened(model=TWO)
     beside = app.selectbox(key="map-beside")
     assert beside.value == ""
-    assert "Seed 1, 15 neighbours, cosine" in beside.options
-    assert "Soundbox, k nearest neighbours" in beside.options or any("Soundbox" in name for name in beside.options)
+    assert "Seed 1, 15 neighbours, distance 0.8, cosine" in beside.options
+    assert "Soundbox, k-NN distance" in beside.options
     assert not any("Toybox" in name for name in beside.options)
     beside.set_value("soundbox-knn~~").run()
     assert app.query_params["second"] in ("soundbox-knn~~", ["soundbox-knn~~"])

@@ -87,7 +87,8 @@ class Chart {
 
   tell(name, value) {
     if (name === "dragged") this.told = value;
-    this.setStateValue(name, name === "dragged" || value === null ? value : { stamp: this.data.stamp, value });
+    const { stamp, release } = this.data; // an outline that was let go of may be drawn again, the same to the pixel
+    this.setStateValue(name, name === "dragged" || value === null ? value : { stamp, release, value });
   }
 
   async update({ data: [data], setStateValue }) {
