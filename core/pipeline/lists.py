@@ -23,7 +23,7 @@ from core.pipeline._atlas import Atlas
 from core.verdict import UNFAMILIAR, Code, spoken
 
 CLOSE = 0.2  # of the probability: two classes that lie closer are a boundary
-ALIKE = 0.99  # cosine
+ALIKE = 0.995  # cosine
 LEAST_ALIKE, MOST_ALIKE = 0.8, 0.9999
 _SINGLE = "These items have several labels each, and this list compares one label with one answer; look at {instead}."
 
@@ -158,7 +158,7 @@ def _wrong(atlas: Atlas, kind: _Kind, key: str, _codes: Sequence[Code], _least: 
         pairs = Counter((int(atlas.labels[row]), int(other[row])) for row in rows.tolist())
         (label, instead), often = pairs.most_common(1)[0]
         names = [spoken(atlas.classes[place]) for place in (label, instead)]
-        said += f"; {names[0]} that looks like {names[1]} is the most frequent ({often})"
+        said += f"; {names[0]} that looks like {names[1]} is the most frequent ({often})" if often > 1 else ""
     if strange := int(len(atlas) - known.sum()):
         said += f". {strange:,} have no label that this model knows and are left out"
     if atlas.learned is not None and (learned := int((atlas.learned & known).sum())):

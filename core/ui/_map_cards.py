@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,7 +80,10 @@ def _class(atlas: Atlas, row: int) -> str:
     return label if label is not None else atlas.classes[int(atlas.predicted[row])] if atlas.predicted[row] >= 0 else ""
 
 
-def grid(atlas: Atlas, cards: Sequence[Card], key: str) -> None:
+Beneath = Callable[[Atlas, int, str], None]  # what stands below a card: the items, the row of its one, a key
+
+
+def grid(atlas: Atlas, cards: Sequence[Card], key: str, beneath: Beneath | None = None) -> None:
     """A page of cards; thumbnails of one page are made side by side."""
     if not cards:
         st.caption("No item of this kind is here.")
@@ -94,7 +97,10 @@ def grid(atlas: Atlas, cards: Sequence[Card], key: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for card in shown:
             with st.container(width=_WIDTH, gap="small"):
-                show(atlas, card, thumbs.get(atlas.ids[card.row]), f"{key}-{atlas.ids[card.row]}")
+                own = f"{key}-{atlas.ids[card.row]}"
+                show(atlas, card, thumbs.get(atlas.ids[card.row]), own)
+                if beneath is not None:
+                    beneath(atlas, card.row, own)
     if pages > 1:
         st.caption(f"{words.count(len(cards))} items, {_PER_PAGE} on a page")
         st.pagination(pages, key=f"{key}-page")
@@ -105,7 +111,7 @@ def show(atlas: Atlas, card: Card, thumbnail: bytes | None, key: str) -> None:
     if thumbnail is not None:
         st.image(thumbnail, width="stretch", alt=f"thumbnail of {id_}")
     st.markdown(_map_words.item(atlas, row))
-    st.caption((f"{card.note} · " if card.note else "") + _map_words.doubts(atlas, row))
+    st.caption((f"{words.plain(card.note, 200)} · " if card.note else "") + _map_words.doubts(atlas, row))
     if st.session_state.get(PLAYED) == (atlas.name, id_, "card"):
         player(atlas, row, autoplay=True, width=_WIDTH)
     else:

@@ -15,8 +15,10 @@ from core.ui import (
     _map_cards,
     _map_cut,
     _map_data,
+    _map_lists,
     _map_own,
     _map_paint,
+    _map_relabel,
     _map_scatter,
     _map_second,
     _map_selected,
@@ -48,6 +50,7 @@ def page(chosen: Choice) -> None:
     atlas = _map_which.on_chosen(atlas)
     for kept in (_way(atlas), _map_second.SECOND):
         address.get(kept)
+    _map_lists.follow(atlas)
     if said := [sentence for sentence in address.said() if sentence not in known]:  # the side bar told its own
         st.warning("  \n".join(said), icon=":material/info:")
         address.settle()
@@ -66,7 +69,8 @@ def _whole(chosen: Choice, atlas: Atlas) -> None:
     with chart:
         _chart(view, _map_second.second_of(chosen, atlas))
     with cards:
-        _map_selected.show(atlas)
+        _map_selected.show(atlas, _map_lists.show(atlas))
+        _map_relabel.show(chosen, atlas)
     with st.expander("How far to trust this map", icon=":material/verified:"):
         _map_which.trust(chosen, atlas)
 
@@ -89,7 +93,7 @@ def _chart(view: View, second: Second) -> None:
     cut = _threshold(atlas, keep, measure)
     if second.why_not:
         st.warning(words.plain(second.why_not, 300), icon=":material/link_off:")
-    left, right = st.columns([7, 3], gap="medium") if second.view is None else (st.container(), st.container())
+    left, right = st.columns([7, 3] if second.view is None else [5, 1], gap="medium")
     with left:
         picked = _charts(view, second, by, looks, cut)
     with right:
@@ -168,24 +172,20 @@ def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _ma
 def _charts(view: View, second: Second, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
     """The map, and the second one beside it; what was done last on either."""
     if second.view is None:
-        return _first(view, by, looks, cut, alone=True)
+        return _first(view, by, looks, cut)
     left, right = st.columns(2, gap="small")
     with left:
-        here = _first(view, by, looks, cut, alone=False)
+        here = _first(view, by, looks, cut)
     with right:
         there = _map_second.show(view, second, by, looks, cut.measure, cut.share)
     st.markdown(_map_second.told(view, second))
     return plot.Picked(here.seen, here.clicked or there.clicked, here.hovered or there.hovered)
 
 
-def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut, *, alone: bool) -> plot.Picked:
+def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
     dots = _map_scatter.dots_of(view, by, looks, cut, _map_selected.held(view.atlas))
-    picked = _map_scatter.show(
-        view, dots, by, _map_selected.CHART, _map_scatter.answers(view), height=520 if alone else _map_second.HEIGHT
-    )
-    drawn = view.atlas.drawn
-    named = "" if drawn is None or alone else f"{_map_second.drawn_with(drawn)}. "
-    st.caption(named + _map_words.finding(view.atlas, view.rows, by))
+    picked = _map_scatter.show(view, dots, by, _map_selected.CHART, _map_scatter.answers(view))
+    st.caption(_map_words.finding(view.atlas, view.rows, by))
     return picked
 
 
