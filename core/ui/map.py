@@ -93,7 +93,7 @@ def _chart(view: View, second: Second) -> None:
     cut = _threshold(atlas, keep, measure)
     if second.why_not:
         st.warning(words.plain(second.why_not, 300), icon=":material/link_off:")
-    left, right = st.columns([7, 3] if second.view is None else [5, 1], gap="medium")
+    left, right = st.columns([7, 3], gap="medium") if second.view is None else (st.container(), st.container())
     with left:
         picked = _charts(view, second, by, looks, cut)
     with right:
@@ -172,20 +172,24 @@ def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _ma
 def _charts(view: View, second: Second, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
     """The map, and the second one beside it; what was done last on either."""
     if second.view is None:
-        return _first(view, by, looks, cut)
+        return _first(view, by, looks, cut, alone=True)
     left, right = st.columns(2, gap="small")
     with left:
-        here = _first(view, by, looks, cut)
+        here = _first(view, by, looks, cut, alone=False)
     with right:
         there = _map_second.show(view, second, by, looks, cut.measure, cut.share)
     st.markdown(_map_second.told(view, second))
     return plot.Picked(here.seen, here.clicked or there.clicked, here.hovered or there.hovered)
 
 
-def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
+def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut, *, alone: bool) -> plot.Picked:
     dots = _map_scatter.dots_of(view, by, looks, cut, _map_selected.held(view.atlas))
-    picked = _map_scatter.show(view, dots, by, _map_selected.CHART, _map_scatter.answers(view))
-    st.caption(_map_words.finding(view.atlas, view.rows, by))
+    picked = _map_scatter.show(
+        view, dots, by, _map_selected.CHART, _map_scatter.answers(view), height=520 if alone else _map_second.HEIGHT
+    )
+    drawn = view.atlas.drawn
+    named = "" if drawn is None or alone else f"{_map_second.drawn_with(drawn)}. "
+    st.caption(named + _map_words.finding(view.atlas, view.rows, by))
     return picked
 
 
