@@ -68,6 +68,7 @@ def _offer(
             label,
             key=f"recipe-{recipe.key}",
             icon=":material/play_arrow:",
+            type="primary" if recipe.key == FIRST and trained is None else "secondary",
             disabled=offer.why_not is not None,
             on_click=_train_start.at_once,
             args=(recipe.key, base, settings, chosen),

@@ -88,7 +88,7 @@ def _buttons(live: Live | None, choice: Choice, models: tuple[ModelFacts, ...], 
     """The place beside them, for the player."""
     runs = live is not None and not live.ended
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Listen", icon=":material/hearing:", disabled=runs, on_click=_start,
+        st.button("Listen", type="primary", icon=":material/hearing:", disabled=runs, on_click=_start,
                   args=(choice, models, stream, chunk))  # fmt: skip
         st.button("Stop", icon=":material/stop:", disabled=not runs, on_click=_stop)
         return st.container()

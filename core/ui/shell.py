@@ -15,6 +15,13 @@ from core.ui import jobs, mark, running
 NAME = "Penumbra"
 _FRAMED: ContextVar[bool] = ContextVar("framed", default=False)  # True while app.py runs a page
 _PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
+INKS = ("#FFFFFF", "#11161D")  # on the theme's main colour: light theme, dark theme
+# Streamlit writes white there in both, and the main colour of the dark theme has to be light: it is that of text, too
+_READABLE = f"""<style>
+.stApp [data-testid="stBaseButton-primary"]:not(:disabled),
+.stApp [data-testid="stBaseButton-primary"]:not(:disabled) kbd,
+.stApp [data-testid="stMultiSelect"] [data-tag] {{ color: light-dark({INKS[0]}, {INKS[1]}); opacity: 1; }}
+</style>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ def run() -> None:
             st.Page(file.path, title=file.title, icon=file.icon, url_path=file.address, default=index == 0)
             for index, file in enumerate(page_files())
         ]
+        st.html(_READABLE)
         st.logo(Image.fromarray(mark.icon()), size="small")
         running.wake()
         page = st.navigation(pages, position="top")

@@ -86,7 +86,10 @@ def test_a_bare_clone_shows_something_real_on_every_page(wide: Page) -> None:
 
 
 def test_no_page_has_a_serious_finding_of_its_own(wide: Page) -> None:
+    """Nor anything white on the light main colour of the dark theme, as Streamlit writes there by itself."""
     expect(wide.get_by_test_id("stApp")).to_have_css("background-color", "rgb(17, 22, 29)")
+    for bright in wide.locator("[data-testid=stBaseButton-primary]:enabled, [data-tag]").all():
+        expect(bright).to_have_css("color", "rgb(17, 22, 29)")
     assert own(wide) == {}
 
 
