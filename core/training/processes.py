@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -11,13 +12,25 @@ from core.methods._contract import modules_of
 from core.training.schedule import Schedule
 
 
+def load_fabric() -> type[Any]:
+    """By the name of its own package: through ``lightning`` all of that is loaded first. And without torchmetrics,
+    which Fabric would load whole, some seconds of work, to know its version."""
+    hidden = "torchmetrics" not in sys.modules
+    if hidden:
+        sys.modules["torchmetrics"] = None  # type: ignore[assignment]  # Python's way to say that it is not there
+    try:
+        from lightning_fabric import Fabric
+    finally:
+        if hidden:
+            del sys.modules["torchmetrics"]
+    return Fabric
+
+
 def fabric_of(schedule: Schedule, device: str = "cpu", devices: int = 1, nodes: int = 1) -> Any:
     """Lightning Fabric for a device as core.device names it; several processes meet after every backward pass."""
-    from lightning.fabric import Fabric
-
     kind, _, number = device.partition(":")
     several = devices * nodes > 1
-    return Fabric(
+    return load_fabric()(
         accelerator="gpu" if kind == "cuda" else kind,
         devices=[int(number)] if number and not several else devices,
         num_nodes=nodes,

@@ -17,6 +17,7 @@ from typing import Any
 
 from core.store import artifacts
 from core.training import _validation, loop, worked
+from core.training.processes import load_fabric
 from tests.fits import resumable, tensors
 
 SAVE_SECONDS = 2.5
@@ -81,7 +82,7 @@ def arm(order: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    from lightning.fabric import Fabric  # noqa: F401  before the forks, which then start at once
+    load_fabric()  # before the forks, which then start at once
 
     print("ready", flush=True)
     for line in sys.stdin:
