@@ -29,7 +29,19 @@ def devices() -> tuple[Device, ...]:
         found.append(Device(f"cuda:{index}", properties.name, properties.total_memory))
     if torch.backends.mps.is_available():
         found.append(Device("mps", "Apple GPU"))
-    return (*found, Device("cpu", f"CPU, {torch.get_num_threads()} threads"))
+    return (*found, Device("cpu", f"CPU, {_counted('thread')}"))
+
+
+def hardware(key: str) -> str:
+    """On what something was measured: "2 CPU threads", or what a person knows the device as."""
+    return _counted("CPU thread") if key == "cpu" else choose(key).title
+
+
+def _counted(thread: str) -> str:
+    import torch
+
+    count = torch.get_num_threads()
+    return f"{count} {thread}{'' if count == 1 else 's'}"
 
 
 def choose(wish: str = "auto") -> Device:

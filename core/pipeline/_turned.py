@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from core.contracts import Kind, Truth
+from core.errors import UserFacingError
 from core.fingerprint import numpy_generator
 
 Name = TypeVar("Name")
@@ -46,6 +47,18 @@ class Box:
 
 def box_of(key: str) -> Box | None:
     return {"soundbox": _soundbox, "toybox": _toybox}[key]() if key in ("soundbox", "toybox") else None
+
+
+def shared_box(keys: Collection[str]) -> Box:
+    """That of data sets which must all be one box; refused where they are not."""
+    box = box_of(next(iter(keys))) if len(set(keys)) == 1 else None
+    if box is None:
+        raise UserFacingError(
+            "Knobs with a known truth are those of soundbox and toybox; name models that were all trained on one of "
+            "them.",
+            code="no-knobs",
+        )
+    return box
 
 
 def mixtures(box: Box, pairs: int, seed: int) -> Iterator[Turned]:

@@ -24,12 +24,13 @@ from core.checkpoints.seen import seen_by
 from core.checkpoints.vectors import vectors_of
 from core.contracts import Kind, Media, Progress, no_progress
 from core.data import open_source
+from core.device import hardware
 from core.errors import DataError, UserFacingError
 from core.fingerprint import fingerprint, key_of, sha256_of
 from core.media import door
 from core.pipeline._judge import usable
-from core.pipeline._turned import MIXES, Turned, box_of, mixtures, spoilt
-from core.pipeline.elsewhere import MOST, Domain, Elsewhere, load, path_of, save, spread
+from core.pipeline._turned import MIXES, Turned, mixtures, shared_box, spoilt
+from core.pipeline.elsewhere import MOST, Domain, Elsewhere, load, path_of, read, save, spread
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
 
@@ -81,11 +82,11 @@ def ask(
 ) -> tuple[Elsewhere, ...]:
     """What is stored already is not asked again. ``draws`` and ``seed`` None: as the held-out answers were given."""
     asked = [_asked(name, settings, draws, seed, device) for name in dict.fromkeys(names)]
-    fresh = [one for one in asked if again or not _path(one, domain, most, settings)]
+    fresh = [one for one in asked if again or not _is_kept(one, domain, most, settings)]
     if fresh:
         kind, source, title, things = _things(domain, fresh, settings, most)
         _refuse_kind(fresh, kind, title)
-        heard, problems = _answer(fresh, things, kind, device, progress)
+        heard, problems = _answer(fresh, things, kind, progress)
         for one in fresh:
             save(_found(one, domain, source, title, heard, problems, most, device, settings), settings)
     found = [load(one.model.name, one.mark, domain.key, settings, one.draws, one.seed) for one in asked]
@@ -102,8 +103,8 @@ def _asked(name: str, settings: Settings, draws: int | None, seed: int | None, d
     return _Asked(model, mark_of(find(name, settings)), draws, model.card.seed if seed is None else seed)
 
 
-def _path(one: _Asked, domain: Domain, most: int, settings: Settings) -> bool:
-    return path_of(one.model.name, one.mark, domain.key, most, one.draws, one.seed, settings).is_file()
+def _is_kept(one: _Asked, domain: Domain, most: int, settings: Settings) -> bool:
+    return read(path_of(one.model.name, one.mark, domain.key, most, one.draws, one.seed, settings)) is not None
 
 
 def _refuse_kind(asked: Sequence[_Asked], kind: Kind, title: str) -> None:
@@ -140,14 +141,7 @@ def _things(
 
 
 def _turned(domain: Domain, asked: Sequence[_Asked], most: int) -> tuple[Kind, str, str, Sequence[_Thing]]:
-    keys = {one.model.card.data.key for one in asked}
-    box = box_of(next(iter(keys))) if len(keys) == 1 else None
-    if box is None:
-        raise DataError(
-            "Knobs with a known truth are those of soundbox and toybox; name models that were all trained on one of "
-            "them.",
-            code="no-knobs",
-        )
+    box = shared_box({one.model.card.data.key for one in asked})
     mixing = domain.knob == "mixing"
     lines = max(2, most // len(MIXES if mixing else box.levels))
     made: Iterator[Turned] = mixtures(box, lines, 0) if mixing else spoilt(box, lines, 0)
@@ -167,7 +161,7 @@ def _turned(domain: Domain, asked: Sequence[_Asked], most: int) -> tuple[Kind, s
 
 
 def _answer(
-    asked: Sequence[_Asked], things: Sequence[_Thing], kind: Kind, device: str, progress: Progress
+    asked: Sequence[_Asked], things: Sequence[_Thing], kind: Kind, progress: Progress
 ) -> tuple[list[_Heard], int]:
     heard: list[_Heard] = []
     problems, waiting, done = 0, iter(things), 0
@@ -181,7 +175,7 @@ def _answer(
             except (UserFacingError, OSError):
                 problems += 1
         if media:
-            _one_chunk(asked, media, device)
+            _one_chunk(asked, media)
         done += len(chunk)
         progress(done, len(things), "ask")
     if not heard:
@@ -189,7 +183,7 @@ def _answer(
     return heard, problems
 
 
-def _one_chunk(asked: Sequence[_Asked], media: Sequence[Media], device: str) -> None:
+def _one_chunk(asked: Sequence[_Asked], media: Sequence[Media]) -> None:
     keys = torch.tensor([key_of(one.sha256) for one in media], dtype=torch.int64)
     ids, labels = tuple(one.sha256 for one in media), torch.full((len(media),), -1)
     inputs: dict[str, Tensor] = {}
@@ -245,7 +239,7 @@ def _found(
         most=most,
         fingerprint=fingerprint([item.sha256 for item in heard]),
         seconds=seconds,
-        hardware=_hardware(device),
+        hardware=hardware(device),
         date=datetime.now(UTC).date().isoformat(),
         ids=tuple(item.thing.id for item in heard),
         groups=_numbers([item.thing.group for item in heard]),
@@ -266,8 +260,3 @@ def _found(
 def _numbers(names: Sequence[str]) -> np.ndarray:
     place = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([place[name] for name in names], np.int64)
-
-
-def _hardware(device: str) -> str:
-    threads = torch.get_num_threads()
-    return f"{threads} CPU thread{'' if threads == 1 else 's'}" if device == "cpu" else device

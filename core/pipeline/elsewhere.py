@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -137,28 +139,28 @@ def domain_of(key: str) -> Domain:
 
 def load(model: str, mark: str, domain: str, settings: Settings, draws: int, seed: int) -> Elsewhere | None:
     """With the most items that were asked; None where it was not asked so."""
-    found = [path for path in _folder(model, mark, settings).glob("*.npz") if _about(path, domain, draws, seed)]
-    if not found:
-        return None
-    return _read(max(found, key=lambda path: _told(path)["most"]))
+    about = [(told, path) for path, told in _kept(model, mark, settings) if _way(told) == (draws, seed)]
+    about = [(told, path) for told, path in about if told["domain"] == domain]
+    for _, path in sorted(about, key=lambda one: -one[0]["most"]):
+        if (found := read(path)) is not None:
+            return found
+    return None
 
 
 def known(model: str, mark: str, settings: Settings, draws: int, seed: int) -> dict[str, str]:
     """Domains that a model was asked about in this way, and their titles."""
-    told = [_told(path) for path in sorted(_folder(model, mark, settings).glob("*.npz"))]
-    return {one["domain"]: one["title"] for one in told if (one["draws"], one["seed"]) == (draws, seed)}
+    told = [one for _, one in _kept(model, mark, settings) if _way(one) == (draws, seed)]
+    return {one["domain"]: one["title"] for one in told}
 
 
 def ways(model: str, mark: str, settings: Settings) -> tuple[tuple[int, int], ...]:
     """Draws and seeds with which a model was asked about anything."""
-    told = [_told(path) for path in sorted(_folder(model, mark, settings).glob("*.npz"))]
-    return tuple(dict.fromkeys((one["draws"], one["seed"]) for one in told))
+    return tuple(dict.fromkeys(_way(one) for _, one in _kept(model, mark, settings)))
 
 
 def timed(model: str, mark: str, settings: Settings, draws: int) -> tuple[float, str] | None:
     """Seconds an item at so many draws, and on what: of the most items that it was asked about at once."""
-    told = [_told(path) for path in _folder(model, mark, settings).glob("*.npz")]
-    told = [one for one in told if one["draws"] == draws and one["seconds"] is not None]
+    told = [one for _, one in _kept(model, mark, settings) if one["draws"] == draws and one["seconds"] is not None]
     last = max(told, key=lambda one: (len(one["ids"]), one["date"], one["domain"]), default=None)
     return None if last is None else (float(last["seconds"]), str(last["hardware"]))
 
@@ -189,24 +191,36 @@ def _folder(model: str, mark: str, settings: Settings) -> Path:
     return settings.home / "elsewhere" / f"{model}-{mark[:12]}"
 
 
-def _about(path: Path, domain: str, draws: int, seed: int) -> bool:
-    told = _told(path)
-    return (told["domain"], told["draws"], told["seed"]) == (domain, draws, seed)
+def _way(told: Mapping[str, Any]) -> tuple[int, int]:
+    return told["draws"], told["seed"]
 
 
-def _told(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as found:
-        return json.loads(found[_TOLD].tobytes())
+def _kept(model: str, mark: str, settings: Settings) -> list[tuple[Path, dict[str, Any]]]:
+    """What a model was asked, and what each file says of itself."""
+    paths = sorted(_folder(model, mark, settings).glob("[!.]*.npz"))
+    return [(path, told) for path in paths if (told := _opened(path, lambda found: {}))]
 
 
-def _read(path: Path) -> Elsewhere:
-    with np.load(path, allow_pickle=False) as found:
-        told = json.loads(found[_TOLD].tobytes())
-        arrays: dict[str, Any] = {name: found[name] for name in _ARRAYS}
-        doubts = {name: found[f"doubt.{name}"] for name in MEASURES if f"doubt.{name}" in found.files}
+def read(path: Path) -> Elsewhere | None:
+    """None where it is not there, or is damaged: then it is asked again."""
+    told = _opened(path, _arrays_of)
+    return None if told is None else Elsewhere(**told)
+
+
+def _arrays_of(found: Any) -> dict[str, Any]:
+    arrays: dict[str, Any] = {name: found[name] for name in _ARRAYS}
     arrays["probs"] = arrays["probs"].astype(np.float64)
-    told |= {"ids": tuple(told["ids"]), "notes": tuple(told["notes"])}
-    return Elsewhere(**told, **arrays, doubts=doubts)
+    doubts = {name: found[f"doubt.{name}"] for name in MEASURES if f"doubt.{name}" in found.files}
+    return {**arrays, "doubts": doubts}
+
+
+def _opened(path: Path, more: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
+            told = json.loads(found[_TOLD].tobytes())
+            return {**told, "ids": tuple(told["ids"]), "notes": tuple(told["notes"]), **more(found)}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def spread(items: Sequence[Any], most: int) -> tuple[Any, ...]:

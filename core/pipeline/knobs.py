@@ -24,7 +24,7 @@ from core.metrics.figure import Figure
 from core.metrics.ood import detect
 from core.metrics.ranks import spearman
 from core.pipeline._judge import usable
-from core.pipeline._turned import MIXES, Box, Turned, box_of, mixtures, spoilt, strangers
+from core.pipeline._turned import MIXES, Box, Turned, mixtures, shared_box, spoilt, strangers
 from core.training.examples import Examples, InMemory, keys_of_items
 
 PAIRS = 40  # with six positions of the knob: 240 mixtures
@@ -106,14 +106,7 @@ def knobs(
     progress: Progress = no_progress,
 ) -> Knobs:
     """Every model with every draw of sources; ``pairs`` of sources are mixed, and as many are spoilt or strange."""
-    keys = {model.card.data.key for model in models}
-    box = box_of(next(iter(keys))) if len(keys) == 1 else None
-    if box is None:
-        raise UserFacingError(
-            "Knobs with a known truth are those of soundbox and toybox; name models that were all trained on one of "
-            "them.",
-            code="no-knobs",
-        )
+    box = shared_box({model.card.data.key for model in models})
     runs = []
     for model in models:
         if model.card.classes != box.classes:

@@ -64,8 +64,8 @@ def took(settings: Settings) -> dict[str, Took]:
         told: Mapping[str, Any] = read(path)
         cost = told.get("cost") or {}
         if told.get("recipe") and cost.get("seconds") is not None:
-            hardware = str(cost.get("hardware", "")).replace("1 CPU threads", "1 CPU thread")
-            found[json.dumps(told["recipe"], sort_keys=True)] = Took(float(cost["seconds"]), hardware)
+            mark = json.dumps(told["recipe"], sort_keys=True)
+            found[mark] = Took(float(cost["seconds"]), str(cost.get("hardware", "")))
     return found
 
 

@@ -19,6 +19,7 @@ from core.checkpoints.folders import places
 from core.checkpoints.saved import Model, save_model
 from core.configs import to_json
 from core.contracts import Progress, no_progress
+from core.device import hardware
 from core.methods._contract import modules_of
 from core.pipeline.ready import Ready, fit_of, ready
 from core.settings import Settings
@@ -152,11 +153,3 @@ def save(trained: Trained, settings: Settings, *, shipped: bool = False, parts: 
         return folder
     save_model(folder, trained.model, parts or {}, half=trained.ready.plan.half)
     return folder
-
-
-def hardware(device: str) -> str:
-    from core.device import choose
-
-    count = torch.get_num_threads()
-    cores = f"{count} CPU thread{'s' if count > 1 else ''}"
-    return cores if device == "cpu" else choose(device).title

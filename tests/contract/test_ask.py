@@ -18,7 +18,7 @@ from core.fingerprint import key_of, sha256_of
 from core.media import door
 from core.pipeline import ask as asking
 from core.pipeline.ask import ask
-from core.pipeline.elsewhere import domain_of, known, offered, spread
+from core.pipeline.elsewhere import domain_of, known, offered, path_of, read, spread
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
 
@@ -57,6 +57,22 @@ def test_what_is_stored_is_not_asked_again(settings: Settings, monkeypatch: pyte
     again = ask(NAMES[:1], domain_of("toybox:held-out"), settings, most=4)[0]
     assert again.ids == first.ids
     assert "toybox:held-out" in known(first.model, first.mark, settings, first.draws, first.seed)
+
+
+def test_a_damaged_answer_is_none_and_asked_again(settings: Settings) -> None:
+    first = ask(NAMES[:1], domain_of("digits:test"), settings, most=3)[0]
+    place = path_of(first.model, first.mark, first.domain, 3, first.draws, first.seed, settings)
+    before, whole = read(place), place.read_bytes()
+    assert before is not None
+    place.with_name(".half.npz").write_bytes(whole[:40])  # another process writes it just now
+    for part in (b"", whole[:40], whole[:-200], b"PK" + whole[2:600]):
+        place.write_bytes(part)
+        assert read(place) is None
+        known(first.model, first.mark, settings, first.draws, first.seed)
+    ask(NAMES[:1], domain_of("digits:test"), settings, most=3)
+    told = read(place)
+    assert told is not None
+    np.testing.assert_array_equal(told.probs, before.probs)
 
 
 def test_a_turned_knob_has_lines_places_and_labels(settings: Settings) -> None:
