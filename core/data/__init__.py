@@ -24,17 +24,26 @@ def open_dataset(key: str, settings: Settings, location: Path | None = None) -> 
     return spec.open(location, settings)
 
 
+def local(text: str) -> Path | None:
+    """What lies on this machine under a path; None where nothing does, also because there can be no such path."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, not allowed, of a user who is not there, with a null byte
+        return None
+
+
 def open_source(source: str, settings: Settings, copy: Path | None = None) -> Dataset:
     """A data-set key, a folder, a manifest (.csv, .parquet) or a .zip of any of these.
 
     ``copy`` is where a published set lies on this machine; without it the settings and the network are asked.
     """
-    path = Path(source).expanduser()
     if copy is not None:
         return open_dataset(source, settings, copy.expanduser())
-    if path.is_dir():
+    path = local(source)
+    if path is not None and path.is_dir():
         return open_dataset("folder", settings, path)
-    if path.is_file():
+    if path is not None and path.is_file():
         form = {".csv": "manifest", ".tsv": "manifest", ".parquet": "manifest", ".zip": "zip"}.get(path.suffix.lower())
         if form is None:
             raise DataError(
@@ -45,7 +54,7 @@ def open_source(source: str, settings: Settings, copy: Path | None = None) -> Da
         return open_dataset(form, settings, path)
     if source in registry.keys(PACKAGE):
         return open_dataset(source, settings)
-    if path.suffix or "/" in source:
+    if Path(source).suffix or "/" in source:
         raise DataError(f"There is no file or folder {source[:200]!r}; check the path.", code="no-such-path")
     registry.pick(PACKAGE, "DATASET", source)  # raises, naming the nearest keys
     raise AssertionError("unreachable")

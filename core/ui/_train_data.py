@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.data import specs
 from core.errors import UserFacingError
-from core.pipeline import selected, uploads
-from core.ui import _cached_atlas, _cached_train, _map_selected, _train_link, cached, words
+from core.pipeline import selected
+from core.ui import _cached_atlas, _cached_train, _map_selected, _train_link, cached, given, words
 from core.ui.controls import Choice
 
-_WAYS = ("A set", "Upload", "Folder", _train_link.WAY)
 _OWN = {"folder", "zip", "manifest"}
 
 
@@ -36,11 +34,16 @@ class Data:
 
 def choose(first: str, chosen: Choice) -> Data | None:
     """None until something is chosen that can be read. ``first``: the set of the recipe that is changed."""
+    ways = {
+        "A set": lambda: _set(first),
+        "Upload": lambda: given.uploaded("train-upload"),
+        "Folder": lambda: given.folder("train-folder"),
+        _train_link.WAY: lambda: _selection(chosen),
+    }
     if _train_link.WIDGET not in st.session_state:
-        st.session_state[_train_link.WIDGET] = _WAYS[0]
-    way = st.segmented_control("Data", _WAYS, required=True, key=_train_link.WIDGET)
-    pick = {"A set": lambda: _set(first), "Upload": _uploaded, "Folder": _folder}
-    found = _selection(chosen) if way == _train_link.WAY else pick[str(way)]()
+        st.session_state[_train_link.WIDGET] = "A set"
+    way = st.segmented_control("Data", list(ways), required=True, key=_train_link.WIDGET)
+    found = ways[str(way)]()
     if found is None:
         return None
     source, name = found
@@ -83,32 +86,6 @@ def _set(first: str) -> tuple[str, str] | None:
         )
     )
     return key, key
-
-
-def _uploaded() -> tuple[str, str] | None:
-    given = st.file_uploader(
-        "A zip of a folder with one sub-folder a class, or with a manifest; or a manifest with the files inside it",
-        type=["zip", "csv", "tsv", "parquet"],
-        key="train-upload",
-    )
-    if given is None:
-        return None
-    try:
-        return str(uploads.kept(given.getvalue(), given.name, cached.settings())), Path(given.name).stem
-    except UserFacingError as error:
-        st.error(words.plain(str(error), 300), icon=":material/block:")
-        return None
-
-
-def _folder() -> tuple[str, str] | None:
-    text = st.text_input("Folder or manifest on this machine", key="train-folder", placeholder="/data/my-recordings")
-    path = Path(text.strip()).expanduser()
-    if not text.strip():
-        return None
-    if not path.is_absolute() or not path.exists():
-        st.error("There is no such folder or file; give its whole path.", icon=":material/block:")
-        return None
-    return str(path.resolve()), path.stem
 
 
 # ---- what the outline on the map holds ----
