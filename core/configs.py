@@ -88,7 +88,7 @@ def from_json(kind: type[T], record: Mapping[str, Any]) -> T:
     """The config; fields that the record lacks have their defaults, and a field that is not known is refused."""
     hints = _hints(kind)
     if strange := sorted(set(record) - set(hints)):
-        raise UserFacingError(_unknown(kind, strange[0], hints), code="setting")
+        raise UserFacingError(_unknown(strange[0], hints), code="setting")
     return kind(**{name: _typed(hints[name], value, name) for name, value in record.items()})
 
 
@@ -105,7 +105,7 @@ def with_settings(config: T, settings: Sequence[str]) -> T:
 def _changed(config: Any, path: list[str], text: str, whole: str) -> Any:
     hints = _hints(type(config))
     if path[0] not in hints:
-        raise UserFacingError(_unknown(type(config), whole, hints), code="setting")
+        raise UserFacingError(_unknown(whole, hints), code="setting")
     if len(path) > 1:
         inner = getattr(config, path[0])
         if not dataclasses.is_dataclass(inner):
@@ -202,7 +202,7 @@ def _named(option: Any) -> str:
     return names.get(option, "a list with commas" if typing.get_origin(option) is tuple else "a group of settings")
 
 
-def _unknown(kind: type, name: str, hints: Mapping[str, Any]) -> str:
+def _unknown(name: str, hints: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name.split(".")[-1], hints, n=3, cutoff=0.5)
     known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(hints)}."
     return f"There is no setting {name[:60]!r} here; {known}"

@@ -10,7 +10,7 @@ import numpy as np
 from core.contracts import Moments, Predictive, Task
 
 PARTS = ("total", "aleatoric", "epistemic")
-MEASURES = (*PARTS, "max_softmax", "score", "novelty")  # of doubt, in the order in which they are told
+MEASURES = (*PARTS, "novelty", "score", "max_softmax")  # of doubt, in the order in which they are told
 
 
 @dataclass(frozen=True, slots=True, eq=False)

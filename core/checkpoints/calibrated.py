@@ -44,11 +44,6 @@ def facts(given: Answers, labels: Any) -> dict[str, Any]:
     }
 
 
-def temperature_of(posthoc: Json) -> float | None:
-    told = posthoc.get("temperature")
-    return None if told is None else float(told["value"])
-
-
 def conformal_of(posthoc: Json, coverage: float, task: Task) -> conformal.Conformal | None:
     """The fitted thresholds of the smallest stored coverage that is at least as large; None: there is none."""
     told = posthoc.get("conformal")

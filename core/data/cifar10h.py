@@ -34,7 +34,7 @@ _COUNTS = Remote(
 def _open(location: Path | None, settings: Settings, progress: Progress = announce) -> Dataset:
     votes = copy_of(_COUNTS, location, settings, also=("cifar10",), progress=progress)
     parquet = (votes.root / "cifar10_test.parquet").is_file()
-    copy = votes if parquet else _pictures_beside(votes, location, settings, progress)
+    copy = votes if parquet else _pictures_beside(location, settings, progress)
     pictures = pictures_of(copy, "test")
     counts = pictures.counts if parquet else _load(votes)
     probs = _probs(votes, pictures, counts)
@@ -45,7 +45,7 @@ def _open(location: Path | None, settings: Settings, progress: Progress = announ
     return Dataset(DATASET.key, DATASET.title, "image", CLASSES, items, reads_of((pictures,)), DATASET.licence, notes)
 
 
-def _pictures_beside(votes: Copy, location: Path | None, settings: Settings, progress: Progress) -> Copy:
+def _pictures_beside(location: Path | None, settings: Settings, progress: Progress) -> Copy:
     """CIFAR-10 from the same given folder if it is there, otherwise from where CIFAR-10 is read."""
     if location is not None and location.is_dir():
         try:

@@ -7,8 +7,12 @@ were not measured stays silent.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+
+from core.metrics.ranks import spearman
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Facts:
     mean_total: float | None = None
     mean_epistemic: float | None = None
     parts_correlation: float | None = None  # Spearman of aleatoric and epistemic
-    members: int | None = None
+    members: int | None = None  # networks that answer together; None: it has none
     member_disagreement: float | None = None  # mean share of items on which two members differ
     ewc_weight: float | None = None
     adaptation_loss_before: float | None = None  # on the new data, without the penalty
@@ -37,6 +41,18 @@ class Finding:
     code: str  # stable, for programs
     sentence: str
     knob: str
+
+
+def facts_of(doubts: Mapping[str, np.ndarray], draws: int) -> Facts:
+    """What the doubts of some items show by themselves."""
+    both = "aleatoric" in doubts and "epistemic" in doubts
+    epistemic = float(doubts["epistemic"].mean()) if "epistemic" in doubts else None
+    return Facts(
+        draws=draws,
+        mean_total=float(doubts["total"].mean()) if "total" in doubts else None,
+        mean_epistemic=0.0 if epistemic is None and draws == 1 else epistemic,
+        parts_correlation=spearman(doubts["aleatoric"], doubts["epistemic"]).value if both else None,
+    )
 
 
 def diagnose(facts: Facts) -> tuple[Finding, ...]:
@@ -128,7 +144,9 @@ def _parts_alike(facts: Facts) -> Finding | None:
         "parts_alike",
         f"Aleatoric and epistemic rank the items alike (correlation {facts.parts_correlation:.2f}): "
         "the split carries little information here.",
-        "Read the total alone, or compare an ensemble, which separates the two best.",
+        "Read the total alone, or let the members differ more: sparser masks, other seeds."
+        if facts.members
+        else "Read the total alone, or compare an ensemble, which separates the two best.",
     )
 
 

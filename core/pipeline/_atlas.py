@@ -18,7 +18,6 @@ from core.metrics.labels import Leading
 from core.verdict import Code, Facts, verdict
 
 HELDOUT = "heldout"
-MEASURES = ("total", "aleatoric", "epistemic", "novelty", "score", "max_softmax")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

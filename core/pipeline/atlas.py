@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.contracts import Kind
-from core.pipeline._atlas import HELDOUT, MEASURES, Atlas
+from core.pipeline._atlas import HELDOUT, Atlas
 from core.pipeline._atlas_collection import of_collection, plain
 from core.pipeline._atlas_heldout import of_heldout
 from core.pipeline._atlas_source import read_item, source_of, thumbnail, thumbnails
@@ -13,7 +13,6 @@ from core.settings import Settings
 
 __all__ = [
     "HELDOUT",
-    "MEASURES",
     "Atlas",
     "AtlasFacts",
     "atlases",

@@ -120,8 +120,9 @@ def story_of(sheet: Sheet) -> Story:
         return Story(sheet.name, Figure(None, sheet.reason("epistemic")), None)
     first, second = sheet.doubts["aleatoric"], sheet.doubts["epistemic"]
     drawn = resampled(len(sheet), numpy_generator("story"), _RESAMPLES, sheet.groups)
-    values = np.array([spearman(first[rows], second[rows]).value or np.nan for rows in drawn])
-    return Story(sheet.name, spearman(first, second), weighed.interval(values))
+    values = [spearman(first[rows], second[rows]).value for rows in drawn]
+    known = np.array([np.nan if value is None else value for value in values])
+    return Story(sheet.name, spearman(first, second), weighed.interval(known))
 
 
 def front(cost: Sequence[float], loss: Sequence[float]) -> tuple[int, ...]:
@@ -161,7 +162,7 @@ def zero_shots(settings: Settings) -> tuple[Shot, ...]:
             told = json.loads(path.read_text())["document"]
             values = {key: row["r_auroc"] for key, row in told["measures"].items() if row["r_auroc"] is not None}
             items = int(told["n"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if name is not None and values:
             found.append(Shot(name["data"], int(name["seed"]), items, values))

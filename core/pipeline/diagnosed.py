@@ -5,26 +5,23 @@ Needs no torch. A sign whose facts were never measured stays silent and is told 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from core.checkpoints.card import Card
 from core.checkpoints.folders import find, mark_of, read_card
 from core.checkpoints.heldout import load_heldout
 from core.errors import UserFacingError
-from core.metrics.diagnosis import Facts, Finding, diagnose
+from core.metrics.diagnosis import Facts, Finding, diagnose, facts_of
 from core.metrics.diversity import disagreement
 from core.metrics.ood import detect
-from core.metrics.ranks import spearman
 from core.pipeline import elsewhere
 from core.pipeline.elsewhere import Elsewhere
 from core.pipeline.retained import kept_mask
 from core.pipeline.sheets import Sheet, held_out_sheet
 from core.settings import Settings
+from core.training.run_files import measured
 
-_RECORD = "metrics.jsonl"  # of a run's folder, see core.training
 _MEMBERS = ("ensemble", "dropsembles")  # methods whose draws are members, one each
 
 
@@ -93,35 +90,28 @@ def answer_facts(sheet: Sheet, measure: str | None, strangers: Elsewhere | None)
     if strangers is not None and doubt is not None and name in strangers.doubts:
         outside = strangers.outside(sheet.card.data.key)
         ood = detect(doubt, strangers.doubts[name][outside]).auroc.value if outside.any() else None
-    alike = None
-    if "aleatoric" in doubts and "epistemic" in doubts:
-        alike = spearman(doubts["aleatoric"], doubts["epistemic"]).value
-    epistemic = float(doubts["epistemic"].mean()) if "epistemic" in doubts else 0.0 if sheet.draws == 1 else None
-    return Facts(
+    return replace(
+        facts_of(doubts, sheet.draws),
         accuracy=None if right is None or sheet.task != "multiclass" else float(right.mean()),
         accuracy_half_kept=half,
         ood_auroc=ood,
-        draws=sheet.draws,
-        mean_total=float(doubts["total"].mean()) if "total" in doubts else None,
-        mean_epistemic=epistemic,
-        parts_correlation=alike,
     )
 
 
 def training_facts(name: str, settings: Settings) -> Facts:
     """From the card, the stored draws of its members, and what was measured while it was trained."""
     card = read_card(name, settings)
-    records = _records(name, settings)
+    records = measured(settings.runs / name)
     losses = tuple(float(one["validation loss"]) for one in records if one.get("validation loss") is not None)
     accuracies = [one["validation accuracy"] for one in records if one.get("validation accuracy") is not None]
     tasks = [one["task"] for one in records if one.get("task") is not None]
     weight = card.method_config.get("ewc")
-    members, differ = _members(name, card, settings)
+    members = card.method_config.get("members") if card.method in _MEMBERS else None
     return Facts(
         train_accuracy=_train_accuracy(name, card, settings),
         validation_accuracy=float(accuracies[-1]) if accuracies else None,
         members=members,
-        member_disagreement=differ,
+        member_disagreement=_disagreement(name, settings) if members else None,
         ewc_weight=float(weight) if weight else None,
         adaptation_loss_before=float(tasks[0]) if weight and len(tasks) > 1 else None,
         adaptation_loss_after=float(tasks[-1]) if weight and len(tasks) > 1 else None,
@@ -147,29 +137,13 @@ def strangers_of(sheet: Sheet, settings: Settings) -> Elsewhere | None:
     return None
 
 
-def _records(name: str, settings: Settings) -> list[dict[str, Any]]:
-    """What was measured in training, where that happened here. A line that was cut short is none."""
-    path, found = settings.runs / name / _RECORD, []
-    if not path.is_file():
-        return found
-    for line in path.read_text().splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return [one for one in found if isinstance(one, dict)]
-
-
-def _members(name: str, card: Card, settings: Settings) -> tuple[int | None, float | None]:
-    if card.method not in _MEMBERS:
-        return None, None
+def _disagreement(name: str, settings: Settings) -> float | None:
+    """Of the members, as far as their single answers are stored."""
     try:
         kept = load_heldout(name, settings).answers.kept
     except UserFacingError:
-        return None, None
-    if kept is None:
-        return None, None
-    return len(kept.answer.probs), disagreement(kept.answer).mean.value
+        return None
+    return None if kept is None else disagreement(kept.answer).mean.value
 
 
 def _train_accuracy(name: str, card: Card, settings: Settings) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from core.checkpoints.answers import MEASURES
 from core.metrics import scoring
 from core.metrics.retrieval import hits
 from core.pipeline.atlas import plain
@@ -19,7 +20,6 @@ from core.pipeline.atlas import plain
 if TYPE_CHECKING:
     from core.pipeline.atlas import Atlas
 
-MEASURES = ("total", "aleatoric", "epistemic", "score", "novelty", "max_softmax")
 NONE_OF_THEM = ""  # in a mapping: a label that is no class of the model
 MOST_COMPARED = 10_000  # items whose neighbours are looked for
 Goal = Literal["accuracy", "map", "r_at_1", "nothing"]

@@ -7,15 +7,15 @@ the items and not on the operating point; ``point_of`` reads one place of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.fingerprint import numpy_generator
 from core.metrics import ood, reweighted, scoring, selective
-from core.metrics.diagnosis import Facts, Finding, diagnose
+from core.metrics.diagnosis import Facts, facts_of
 from core.metrics.figure import Figure
-from core.metrics.ranks import auroc, spearman
+from core.metrics.ranks import auroc
 from core.metrics.retention import Curve, chance, chance_curve, map_curve, on_grid, oracle, retention
 from core.pipeline.judged import Judged
 
@@ -253,25 +253,14 @@ def _share(found: Judged, mask: np.ndarray) -> Figure:
     return Figure(float(found.right[mask].mean())) if mask.any() else Figure(None, "nothing of it is kept")
 
 
-def facts_of(curves: Retained, measure: str, draws: int) -> Facts:
+def diagnosis_facts(curves: Retained, measure: str, draws: int) -> Facts:
     """For a diagnosis of this doubt on these items."""
     found = curves.judged
     doubts = found.doubts
     plain = found.goal == "accuracy" and measure in doubts
-    alike = None
-    if "aleatoric" in doubts and "epistemic" in doubts:
-        alike = spearman(doubts["aleatoric"], doubts["epistemic"]).value
-    return Facts(
+    return replace(
+        facts_of(doubts, draws),
         accuracy=float(found.right.mean()) if plain else None,
         accuracy_half_kept=point_of(curves, measure, 0.5).quality.value if plain else None,
         ood_auroc=_strangers(found, doubts[measure]).value if measure in doubts else None,
-        draws=draws,
-        mean_total=float(doubts["total"].mean()) if "total" in doubts else None,
-        mean_epistemic=float(doubts["epistemic"].mean()) if "epistemic" in doubts else 0.0 if draws == 1 else None,
-        parts_correlation=alike,
     )
-
-
-def findings(curves: Retained, measure: str, draws: int) -> tuple[Finding, ...]:
-    """Signs that this doubt cannot be used."""
-    return diagnose(facts_of(curves, measure, draws))

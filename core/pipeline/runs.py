@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,9 @@ from core.checkpoints.listed import cards
 from core.errors import UserFacingError
 from core.jobs import Job, JobStatus
 from core.settings import Settings
-from core.training.run_files import ABOUT, BEGUN, METRICS, PLAN, THROWN, VALIDATION, read, taken
+from core.training.run_files import ABOUT, BEGUN, PLAN, THROWN, VALIDATION, measured, read, taken
 
 _PLAIN = "plain-"  # begins the names of fits that several trainings share
-_MOST_LINES = 4_000  # that a chart is made of; validations are all there
-_TAIL = 64 << 20  # bytes of measurements that are read, the last ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,26 +131,10 @@ def _run(name: str, settings: Settings, job: Job | None, own: set[str]) -> Run:
 
 
 def curves(run: Run) -> Curves:
-    """What was measured so far; a line that is being written is left for the next look."""
-    try:
-        raw = (run.folder / METRICS).read_bytes()[-_TAIL:]
-    except OSError:
-        return Curves({})
-    records = []
-    for line in _thinned(raw.split(b"\n")):
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    records = [record for record in records if isinstance(record, dict) and "epoch" in record]
+    """What was measured so far."""
+    records = [record for record in measured(run.folder) if "epoch" in record]
     names = dict.fromkeys(["step", "seconds", "epoch", *(name for record in records for name in record)])
     return Curves({name: np.array([_number(record.get(name)) for record in records]) for name in names})
-
-
-def _thinned(lines: list[bytes]) -> list[bytes]:
-    """Every line of a validation, and of the others as many as a chart can show."""
-    step = len(lines) // _MOST_LINES + 1
-    return [line for place, line in enumerate(lines) if place % step == 0 or b'"validation ' in line]
 
 
 def _number(value: Any) -> float:

@@ -20,6 +20,7 @@ from core.metrics import scoring
 from core.metrics.retrieval import hits
 from core.pipeline._atlas import HELDOUT
 from core.pipeline._judge import NO_SCORE, ONE_DRAW, usable
+from core.pipeline.judged import MOST_COMPARED
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -243,9 +244,6 @@ def _neighbour_of(atlas: Atlas) -> np.ndarray | None:
     found = np.full(len(atlas), np.nan)
     found[rows] = hits(atlas.features[there], labels, atlas.groups[rows].tolist()).correct
     return found
-
-
-MOST_COMPARED = 10_000  # items whose neighbours are looked for
 
 
 def held_out_sheets(names: Sequence[str], settings: Settings) -> tuple[tuple[Sheet, ...], dict[str, str]]:

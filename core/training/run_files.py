@@ -20,6 +20,8 @@ BEGUN = "begun"  # while its model is not kept: the plan's fingerprint
 CHECKPOINT = "checkpoint"
 THROWN = "thrown"  # it is to be forgotten as soon as it has stopped
 _LOCK = ".lock"
+_TAIL = 64 << 20  # bytes of measurements that are read, the last ones
+_MOST_LINES = 4_000  # that a chart is made of; validations are all there
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:
@@ -39,6 +41,27 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def measured(folder: Path) -> list[dict[str, Any]]:
+    """The measurements of a run so far; a line that is being written, or was cut short, is none."""
+    try:
+        raw = (folder / METRICS).read_bytes()[-_TAIL:]
+    except OSError:
+        return []
+    records = []
+    for line in _thinned(raw.split(b"\n")):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return [record for record in records if isinstance(record, dict)]
+
+
+def _thinned(lines: list[bytes]) -> list[bytes]:
+    """Every line of a validation, and of the others as many as a chart can show."""
+    step = len(lines) // _MOST_LINES + 1
+    return [line for place, line in enumerate(lines) if place % step == 0 or b'"validation ' in line]
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from core.pipeline.sheets import Bench
 from core.pipeline.table import Table
 from core.pipeline.tabled import Benches
 from core.settings import Settings
+from core.training.run_files import METRICS
 from core.ui import _cached_shell, cached
 
 _Stamp = tuple[str, ...]
@@ -127,7 +128,7 @@ def _training(name: str, stamp: _Stamp, _settings: Settings) -> Facts:
 
 def _recorded(name: str) -> str:
     """Changes while a model is trained here."""
-    record = cached.settings().runs / name / "metrics.jsonl"
+    record = cached.settings().runs / name / METRICS
     return str(record.stat().st_mtime_ns) if record.is_file() else ""
 
 

@@ -50,10 +50,11 @@ def panel(bench: Bench, known: Mapping[str, str], wish: str | None) -> None:
         about = [*chosen, *([other.strip()] if other.strip() else [])]
         able = _able(bench)
         st.button(
-            f"Ask {words.count(len(able))} model{'' if len(able) == 1 else 's'}",
+            f"Ask {words.counted(len(able), 'model')}",
             disabled=not (about and able),
             on_click=start,
             args=(bench, about, most),
+            type="primary",
             icon=":material/play_arrow:",
         )
         if len(able) < len(bench.names):
@@ -110,7 +111,7 @@ def start(bench: Bench, about: list[str], most: int) -> None:
                 line += ["--about", key]
             line += ["--most", str(most)]
             line += [] if way is None else ["--samples", str(way[0]), "--seed", str(way[1])]
-            title = f"Ask {len(names)} models about {', '.join(about)[:60]}"
+            title = f"Ask {words.counted(len(names), 'model')} about {', '.join(about)[:60]}"
             begun.append(running_jobs.submit(cached.settings(), line, title=title, again=True))
     except UserFacingError as error:
         st.session_state[_REFUSED] = str(error)

@@ -11,14 +11,15 @@ import numpy as np
 
 from core.metrics.reliability import Bins
 from core.pipeline.contrasts import Box, Story, Sweep
-from core.ui import _retention_charts, palette, plot, words
+from core.ui import palette, plot, words
 from core.ui._compare_table import Titles
+from core.ui._line_names import name_ends
+from core.ui.measures import colour_of, label_of, noun_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-
-_SWEEP, _MARGINS, _LINE = 340, 60, 16  # pixels: of a chart, above and below its plot, and of a name
+_SWEEP = 340  # pixels: the height of a chart
 
 
 def reliability(bins: Bins, dark: bool) -> Figure:
@@ -62,7 +63,7 @@ def boxes(found: Sequence[Box], measure: str, score_name: str | None, dark: bool
     """One box a domain; foreign ones are hatched by their hollow look and named."""
     from plotly import graph_objects as go
 
-    colour, _ = _retention_charts.style_of(measure, dark)
+    colour = colour_of(measure, dark)
     figure = go.Figure(layout=palette.layout(dark, 110 + 44 * len(found)))
     for box in found:
         figure.add_box(
@@ -78,7 +79,7 @@ def boxes(found: Sequence[Box], measure: str, score_name: str | None, dark: bool
             hoverinfo="x",
             name=box.domain,
         )
-    title = _retention_charts.label_of(measure, score_name)
+    title = label_of(measure, score_name)
     figure.update_xaxes(title_text=f"{title}{' in nats' if measure in ('total', 'aleatoric', 'epistemic') else ''}")
     if most is not None:
         figure.update_xaxes(range=[-0.02 * most, 1.05 * most])
@@ -94,7 +95,7 @@ def _short(name: str) -> str:
 
 
 def boxes_finding(found: Sequence[Box], measure: str, score_name: str | None) -> str:
-    noun = _retention_charts.noun_of(measure, score_name)
+    noun = noun_of(measure, score_name)
     others = [box for box in found if box.auroc is not None]
     if not found:
         return f"This model tells no {noun}."
@@ -113,42 +114,20 @@ def sweeps(
     """One line a model, with its interval over sources."""
     lines = []
     for title, sweep in found.items():
-        colour, dash = look_of(names.index(title), dark)
+        colour, dash = look_of(names.index(title))
         says = "%{y:.0%} at %{x:g}" if share else "%{y:.3g} at %{x:g}"
         lines.append(plot.Curve(sweep.knob, sweep.value, title, colour, dash, sweep.low, sweep.high, says))
     figure = plot.curves_figure(lines, x_title=x_title, y_title=y_title, dark=dark, height=_SWEEP)
     low = min(float(sweep.low.min()) for sweep in found.values())
     high = max(float(sweep.high.max()) for sweep in found.values())
-    _name(figure, lines, low, high)
+    edge = 0.04 * ((high - low) or 1.0)
+    name_ends(figure, lines, (low - edge, high + edge), _SWEEP)
     if share:
         figure.update_yaxes(tickformat=".0%")
     return figure
 
 
-def _name(figure: Figure, lines: Sequence[plot.Curve], low: float, high: float) -> None:
-    """Names at the lines' ends, moved apart where ends meet, each with the mark of its line."""
-    edge = 0.04 * ((high - low) or 1.0)
-    ends = (low - edge, high + edge)
-    pixels = (_SWEEP - _MARGINS) / (ends[1] - ends[0])
-    figure.layout.annotations = ()
-    figure.update_yaxes(range=ends)
-    last = float("inf")
-    for line in sorted(lines, key=lambda one: -float(one.y[-1])):
-        last = min((float(line.y[-1]) - ends[0]) * pixels, last - _LINE)
-        mark = {"solid": "━", "dot": "┄"}.get(line.dash, "╌")
-        figure.add_annotation(
-            x=1.0,
-            xref="paper",
-            y=ends[0] + last / pixels,
-            text=f'<span style="color:{line.colour}">{mark}</span> {html.escape(line.name)}',
-            showarrow=False,
-            xanchor="left",
-            xshift=4,
-        )
-    figure.update_layout(margin={"r": 34 + 7 * max(len(line.name) for line in lines), "t": 12})
-
-
-def look_of(place: int, dark: bool) -> tuple[str, str]:
+def look_of(place: int) -> tuple[str, str]:
     """Colour and dash of a model, the same in every chart of the page."""
     colour = plot.CATEGORIES[place % len(plot.CATEGORIES)]
     return colour, ("solid", "dash", "dot", "dashdot")[place % 4]

@@ -28,7 +28,7 @@ COLUMNS = {
     "accuracy": Column("Accuracy", "Share of items answered right; of several labels an item, of its yes-or-noes."),
     "map": Column("mAP", "Mean average precision over the classes, for items with several labels."),
     "nll": Column("NLL", "Mean of -log p(label) in nats: low where right answers are given with confidence."),
-    "brier": Column("Brier", "Squared distance between probabilities and truth, 0 to 2."),
+    "brier": Column("Brier", "Squared distance of probabilities from the truth, 0 to 2; of several labels the mean."),
     "ece": Column("ECE", "Expected calibration error: how far confidence and accuracy lie apart, in 15 bins."),
     "aurc": Column("AURC", "Mean share of errors among what is kept, over all operating points."),
     "augrc": Column("AUGRC", "Mean risk that an error goes unnoticed, over all operating points."),

@@ -13,13 +13,13 @@ from core.ui import (
     _compare_table,
     _compare_tradeoffs,
     _compare_views,
-    _retention_charts,
     diagnosis,
     plot,
     shell,
     words,
 )
 from core.ui._compare_views import Page, View
+from core.ui.measures import LABELS
 
 _ABREAST = 2  # charts in a row: none is narrower than 320 pixels
 
@@ -69,10 +69,10 @@ def _boxes(page: Page) -> None:
     if not offered:
         _nothing_asked(page, "soundbox:held-out" if page.bench.kind == "audio" else "digits:test")
     chosen = offered
-    here = [name for name in _retention_charts.LABELS if any(name in sheet.doubts for sheet in page.drawn)]
+    here = [name for name in LABELS if any(name in sheet.doubts for sheet in page.drawn)]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         measure = st.segmented_control(
-            "Doubt", here, format_func=lambda name: _retention_charts.LABELS[name], required=True,
+            "Doubt", here, format_func=lambda name: LABELS[name], required=True,
             default=page.measure if page.measure in here else here[0], key="compare-boxed",
         )  # fmt: skip
         if offered:
@@ -95,7 +95,7 @@ def _sweeps(page: Page) -> None:
     for knob in ("spoiling", "mixing"):
         _compare_ask.missing(page.bench, knob, KNOBS[knob].title.lower())
         views += [_compare_views.sweeps(page, knob, "accuracy", "accuracy")] if knob == "spoiling" else []
-        label = "doubt" if page.measure is None else _retention_charts.LABELS[page.measure]
+        label = "doubt" if page.measure is None else LABELS[page.measure]
         views.append(_compare_views.sweeps(page, knob, "own", label))
     _shown([view for view in views if view is not None], page)
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from core.pipeline.contrasts import Shot, front
 from core.pipeline.table import LOWER, Row, Table
-from core.ui import _retention_charts, palette
+from core.ui import palette
 from core.ui._compare_table import COLUMNS, Titles, text
+from core.ui.measures import colour_of, label_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -23,13 +24,12 @@ def tradeoff(table: Table, titles: Titles, cost: str, loss: str, dark: bool) -> 
     """Calibration against a cost; who is beaten in neither is joined by a line. None where a cost is not known."""
     from plotly import graph_objects as go
 
-    rows = [row for row in table.rows if table.value(row, cost) is not None and table.value(row, loss) is not None]
+    rows, costs, losses = _known(table, cost, loss)
     if not rows:
         return None
-    floor = 0.01 if cost.endswith("seconds") else 0.0
-    costs = [max(float(table.value(row, cost) or 0.0), floor) for row in rows]
-    losses = [float(table.value(row, loss) or 0.0) for row in rows]
     best = front(costs, losses)
+    nothing = min((one for one in costs if one > 0), default=1.0) / 10  # where 0 stands on an axis that has none
+    costs = [one or nothing for one in costs]
     colours = palette.palette(dark)
     figure = go.Figure(layout=palette.layout(dark, 380))
     figure.add_scatter(
@@ -56,7 +56,7 @@ def tradeoff(table: Table, titles: Titles, cost: str, loss: str, dark: bool) -> 
     for places in _together(best, costs, losses):
         first, others = titles[rows[places[0]].name], len(places) - 1
         figure.add_annotation(
-            x=_logged(costs[places[0]]),
+            x=float(np.log10(costs[places[0]])),
             y=losses[places[0]],
             text=first if not others else f"{first} and {others} other{'s' if others > 1 else ''}",
             showarrow=False,
@@ -65,6 +65,10 @@ def tradeoff(table: Table, titles: Titles, cost: str, loss: str, dark: bool) -> 
             xshift=6,
             yshift=-4,
         )
+    if nothing in costs:
+        figure.add_vline(x=nothing, line={"color": colours.grid, "width": 1})
+        figure.add_annotation(x=float(np.log10(nothing)), y=0, yref="paper", yanchor="bottom", xanchor="right",
+                              text="none", showarrow=False)  # fmt: skip
     figure.update_xaxes(title_text=f"{NOUNS[cost]}{f' in {_UNITS[cost]}' if cost in _UNITS else ''}", type="log")
     low, high = min(losses), max(losses)
     room = 0.1 * ((high - low) or high or 1.0)  # below the lowest, for its name
@@ -80,15 +84,18 @@ def _together(best: Sequence[int], costs: Sequence[float], losses: Sequence[floa
     for place in best:
         last = found[-1][0] if found else None
         near = last is not None and abs(losses[place] - losses[last]) < 0.05 * spread
-        if near and last is not None and _logged(costs[place]) - _logged(costs[last]) < 0.2:
+        if near and last is not None and np.log10(costs[place] / costs[last]) < 0.2:
             found[-1].append(place)
         else:
             found.append([place])
     return found
 
 
-def _logged(value: float) -> float:
-    return float(np.log10(value)) if value > 0 else -2.0
+def _known(table: Table, cost: str, loss: str) -> tuple[list[Row], list[float], list[float]]:
+    """Models whose cost and loss are both known, with these."""
+    both = [(row, table.value(row, cost), table.value(row, loss)) for row in table.rows]
+    found = [(row, price, value) for row, price, value in both if price is not None and value is not None]
+    return [row for row, _, _ in found], [price for _, price, _ in found], [value for _, _, value in found]
 
 
 NOUNS = {
@@ -103,11 +110,10 @@ _UNITS = {"train_seconds": "s", "seconds_per_item": "s", "peak_memory": "bytes"}
 
 
 def tradeoff_finding(table: Table, titles: Titles, cost: str, loss: str) -> str:
-    rows = [row for row in table.rows if table.value(row, cost) is not None and table.value(row, loss) is not None]
+    rows, costs, losses = _known(table, cost, loss)
     if not rows:
         return "Nothing is known of this cost."
     assert loss in LOWER
-    costs, losses = ([float(table.value(row, key) or 0.0) for row in rows] for key in (cost, loss))
     best = front(costs, losses)
     cheap, good = rows[best[0]], rows[best[-1]]
     if len(best) == 1:
@@ -128,8 +134,7 @@ def shots(found: Sequence[Shot], dark: bool) -> Figure:
 
     figure = go.Figure(layout=palette.layout(dark, 340))
     for place, measure in enumerate(dict.fromkeys(key for one in found for key in one.values)):
-        colour, _ = _retention_charts.style_of(measure, dark)
-        label = _retention_charts.label_of(measure, None)
+        colour, label = colour_of(measure, dark), label_of(measure, None)
         mine = [one for one in found if measure in one.values]
         figure.add_scatter(
             x=[SETS.get(one.data, one.data) for one in mine],

@@ -195,5 +195,5 @@ def whole(page: Page) -> list[tuple[str, list[View]]]:
 
 def sentence_of(bench: Bench) -> str:
     """Who stands here."""
-    models, items = words.count(len(bench.names)), words.count(len(bench.ids))
-    return f"{models} models answered the same {items} items of {bench.title}."
+    models, items = words.counted(len(bench.names), "model"), words.count(len(bench.ids))
+    return f"{models} answered {'the same ' if len(bench.names) > 1 else ''}{items} items of {bench.title}."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.ui import palette, words
-from core.ui.measures import WORDS
+from core.ui.measures import WORDS, colour_of
 from core.verdict import DOUBTFUL, UNFAMILIAR, spoken
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ _SEEN = 0.005  # probability from which a bar can be seen
 HEIGHT = 330  # of the two charts beside each other
 _Z = 1.96  # standard errors to either side of a 95 % band
 NAMES = {measure: word.name.lower() for measure, word in WORDS.items() if measure != "max_softmax"}  # told by the bars
-
-
-def colour_of(measure: str, dark: bool) -> str:
-    colours = palette.palette(dark)
-    told = {"aleatoric": colours.aleatoric, "epistemic": colours.epistemic, "novelty": colours.epistemic}
-    return {**told, "score": colours.predicted}.get(measure, colours.total)
 
 
 def _pattern(measure: str, dark: bool) -> dict[str, Any]:

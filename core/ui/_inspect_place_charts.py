@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.ui import figures, palette, plot, words
-from core.ui._inspect_charts import NAMES, colour_of
+from core.ui._inspect_charts import NAMES
+from core.ui.measures import colour_of
 from core.verdict import DOUBTFUL, UNFAMILIAR, spoken
 
 if TYPE_CHECKING:

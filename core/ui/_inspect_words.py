@@ -70,7 +70,7 @@ def bars(found: Inspected) -> str:
     return f"{lead}; nine of ten draws put it between {words.chance(first.low)} and {words.chance(first.high)}."
 
 
-def doubts(found: Inspected, held: int) -> str:
+def doubts(found: Inspected) -> str:
     total, classes = float(found.doubts["total"]), len(found.classes)
     most = f"{words.figure(total)} nats of at most ln {classes} = {words.figure(math.log(classes))}"
     if found.draws == 1:

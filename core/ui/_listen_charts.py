@@ -12,8 +12,9 @@ import numpy as np
 from core.pipeline.listen import PARTS, Heard
 from core.pipeline.medley import Mark
 from core.ui import figures, palette, words
-from core.ui._inspect_charts import NAMES, colour_of
+from core.ui._inspect_charts import NAMES
 from core.ui._listen_strip import Strip
+from core.ui.measures import colour_of
 from core.verdict import spoken
 
 if TYPE_CHECKING:

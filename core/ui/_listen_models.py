@@ -26,7 +26,7 @@ def choose(chosen: Choice) -> tuple[ModelFacts, ...]:
     if not known:
         st.info(f"{words.plain(own.title)} is not ready: {words.plain(own.why_not or 'a part is missing', 200)}.")
         return ()
-    kept = Kept("hear", _first(own, known), _several, f"up to {MOST} models for sounds", ",".join)
+    kept = Kept("hear", _first(own, known), bound.several(), f"up to {MOST} models for sounds", ",".join)
     with bound.telling():
         wanted = [name for name in address.get(kept) if name in known] or list(_first(own, known))
     picked = st.pills(
@@ -62,10 +62,3 @@ def _first(own: ModelFacts, known: dict[str, ModelFacts]) -> tuple[str, ...]:
     if own.name in known and own.name not in found:
         found.append(own.name)
     return tuple(found[:MOST])
-
-
-def _several(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if not all(names) or len(text) > 400:
-        raise ValueError(text[:40])
-    return names

@@ -12,35 +12,19 @@ from core.metrics.retention import Curve
 from core.pipeline.judged import Goal
 from core.pipeline.retained import Point, Range, Retained, Slice
 from core.ui import palette, plot, words
-from core.ui.measures import WORDS
-from core.ui.measures import label_of as label_of
-from core.ui.measures import noun_of as noun_of
+from core.ui._line_names import name_ends
+from core.ui.measures import label_of, style_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LOWEST = 0.05  # the smallest share that is drawn
-_LINE, _MARGINS = 17, 64  # pixels: of a name, and above and below the plot
 GOALS: Mapping[Goal, str] = {
     "accuracy": "accuracy",
     "map": "mean average precision",
     "r_at_1": "R@1",
     "nothing": "nothing",
 }
-LABELS = {measure: word.label for measure, word in WORDS.items()}
-
-
-def style_of(measure: str, dark: bool) -> tuple[str, str]:
-    """Colour and dash of an order: the same kind of doubt looks the same on every page."""
-    colours = palette.palette(dark)
-    return {
-        "total": (colours.total, "solid"),
-        "aleatoric": (colours.aleatoric, "solid"),
-        "epistemic": (colours.epistemic, "solid"),
-        "novelty": (colours.epistemic, "dashdot"),
-        "score": (colours.predicted, "dash"),
-        "max_softmax": (colours.signal, "longdash"),
-    }[measure]
 
 
 def by_measure(curves: Retained, chosen: str, score_name: str | None, dark: bool) -> list[plot.Curve]:
@@ -91,30 +75,9 @@ def figure(lines: Sequence[plot.Curve], chosen: int, goal: Goal, dark: bool, hei
     bands = [line.low[np.isfinite(line.low)] for line in lines if line.low is not None]
     lowest = float(min(known.min(initial=1.0), *(band.min(initial=1.0) for band in bands), 1.0))
     ends = (max(0.0, lowest - 0.03), 1.0 + 0.04 * (1.03 - lowest))
-    drawn.update_yaxes(tickformat=".3~%", range=ends)
-    _name(drawn, lines, ends, height)
+    drawn.update_yaxes(tickformat=".3~%")
+    name_ends(drawn, lines, ends, height)
     return drawn
-
-
-def _name(drawn: Figure, lines: Sequence[plot.Curve], ends: tuple[float, float], height: int) -> None:
-    """Names at the lines' ends, moved down where ends meet; a dash in the line's colour says which is which."""
-    drawn.layout.annotations = ()
-    pixels = (height - _MARGINS) / (ends[1] - ends[0])
-    last = float("inf")
-    for line in sorted(lines, key=lambda one: -float(np.nan_to_num(one.y[-1]))):
-        place = min(float(np.nan_to_num(line.y[-1], nan=ends[0])) * pixels, last - _LINE)
-        last = place
-        mark = "┄" if line.dash == "dot" else "╌" if line.dash != "solid" else "━"
-        drawn.add_annotation(
-            x=1.0,
-            xref="paper",
-            y=place / pixels,
-            text=f'<span style="color:{line.colour}">{mark}</span> {line.name}',
-            showarrow=False,
-            xanchor="left",
-            xshift=6,
-        )
-    drawn.update_layout(margin={"r": 34 + 7 * max(len(line.name) for line in lines), "t": 20})
 
 
 def slices_figure(rows: Sequence[Slice], goal: Goal, dark: bool) -> Figure:

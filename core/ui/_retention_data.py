@@ -128,7 +128,7 @@ def others(atlas: Atlas, choice: Choice) -> tuple[Other, ...]:
     offered = [name for name in offered if name != atlas.model and name in base]
     if not offered:
         return ()
-    kept = Kept("overlay", (), _several, f"up to {_MOST_MODELS} models of these data", ",".join)
+    kept = Kept("overlay", (), bound.several(_MOST_MODELS), f"up to {_MOST_MODELS} models of these data", ",".join)
     picked = st.multiselect(
         "Lay other models over it",
         offered,
@@ -149,13 +149,6 @@ def others(atlas: Atlas, choice: Choice) -> tuple[Other, ...]:
         else:
             found.append(Other(base[name].title, other))
     return tuple(found)
-
-
-def _several(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if not 1 <= len(names) <= _MOST_MODELS or not all(names) or len(text) > 400:
-        raise ValueError(text[:40])
-    return names
 
 
 def title_of(atlas: Atlas) -> str:

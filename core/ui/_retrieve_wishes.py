@@ -23,6 +23,7 @@ from core.ui import (
     words,
 )
 from core.ui.address import Kept
+from core.ui.measures import label_of
 
 _RISKS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50)  # percent
 _MOST = 48
@@ -104,7 +105,7 @@ def _measure(atlas: Atlas, shelf: Shelf) -> str:
         chosen = st.segmented_control(
             "Kind of doubt",
             here,
-            format_func=lambda name: _retention_charts.label_of(name, atlas.score_name),
+            format_func=lambda name: label_of(name, atlas.score_name),
             key="retrieve-measure",
             required=True,
             on_change=lambda: controls.set_measure(st.session_state["retrieve-measure"]),

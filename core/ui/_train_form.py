@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,7 +14,6 @@ from core.errors import UserFacingError
 from core.pipeline import forms as asked
 from core.pipeline.forms import Forms, NetworkForm
 from core.pipeline.offers import OWN
-from core.pipeline.runs import Run
 from core.training.plan import Plan, Recipe, plan_of, refuse_odd
 from core.training.recipes import recipes
 from core.ui import _cached_train, _train_data, _train_fields, _train_start, cached, models, words
@@ -34,21 +33,13 @@ _STARTED = "train-started"  # in the session: what the button has just led to
 _FILLED = ("pretrained", "kind", "name", "scope")  # chosen elsewhere in the form
 
 
-def show(found: Sequence[Run], chosen: Choice) -> None:
+def show(chosen: Choice) -> None:
     known = recipes()
     keys = [OWN, *(key for key in known if key != OWN)]
     if st.session_state.get("train-base") not in keys:
         st.session_state["train-base"] = OWN
-    base = known[
-        str(
-            st.selectbox(
-                "Begin with the settings of",
-                keys,
-                key="train-base",
-                format_func=lambda key: "nothing in particular" if key == OWN else known[key].title,
-            )
-        )
-    ]
+    titles = {key: "nothing in particular" if key == OWN else known[key].title for key in keys}
+    base = known[_pick("Begin with the settings of", titles, None, "train-base")]
     try:
         forms = _cached_train.forms()
     except UserFacingError as error:
@@ -70,24 +61,23 @@ def show(found: Sequence[Run], chosen: Choice) -> None:
     _go(base, plan, data, settings, chosen)
 
 
+def _pick(label: str, titles: Mapping[str, str], first: str | None, key: str) -> str:
+    """One of some things, by its title. ``first`` None: what the session holds under this key."""
+    keys = list(titles)
+    place = 0 if first is None else keys.index(first)
+    return str(st.selectbox(label, keys, place, format_func=lambda one: titles[one], key=key))
+
+
 # ---- network and start ----
 
 
 def _network(base: Recipe, data: Data, forms: Forms, settings: Sequence[str]) -> list[str]:
     kind, plan = data.facts["kind"], plan_of(base, tuple(settings))
-    offered = [key for key, one in forms.networks.items() if one.kind in (None, kind)]
+    offered = {key: one.title for key, one in forms.networks.items() if one.kind in (None, kind)}
     first = plan.backbone if plan.backbone in offered else "convnet" if kind == "audio" else "resnet32"
     left, middle, right = st.columns(3)
     with left:
-        key = str(
-            st.selectbox(
-                "Network",
-                offered,
-                offered.index(first),
-                key=f"train-network-{base.key}-{kind}",
-                format_func=lambda key: forms.networks[key].title,
-            )
-        )
+        key = _pick("Network", offered, first, f"train-network-{base.key}-{kind}")
     network = forms.networks[key]
     with middle:
         start = _start(base, plan, network, kind)
@@ -118,15 +108,7 @@ def _start(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> str:
         if one.kind == kind and one.backbone == network.key and one.ready
     }
     first = plan.start if plan.start in titles else "drawn"
-    return str(
-        st.selectbox(
-            "It begins with",
-            list(titles),
-            list(titles).index(first),
-            format_func=lambda key: titles[key],
-            key=f"train-start-{base.key}-{network.key}",
-        )
-    )
+    return _pick("It begins with", titles, first, f"train-start-{base.key}-{network.key}")
 
 
 def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[str]:
@@ -159,14 +141,13 @@ def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[st
 
 def _method(base: Recipe, forms: Forms, settings: Sequence[str]) -> list[str]:
     plan = plan_of(base, tuple(settings))
-    keys = list(forms.methods)
     wanted = st.session_state.pop("train-base-method", None)
     state = f"train-method-{base.key}"
-    if wanted in keys:
+    if wanted in forms.methods:
         st.session_state[state] = wanted
     elif state not in st.session_state:
         st.session_state[state] = plan.method
-    key = str(st.selectbox("Method", keys, key=state, format_func=lambda key: forms.methods[key].title))
+    key = _pick("Method", {key: one.title for key, one in forms.methods.items()}, None, state)
     method = forms.methods[key]
     st.caption(f"{words.plain(method.summary[:1].upper() + method.summary[1:], 300)} [The paper]({method.paper})")
     found = [f"method={key}"] * (key != plan.method)
@@ -200,19 +181,11 @@ def _knobs(base: Recipe, data: Data, settings: Sequence[str]) -> list[str]:
 
 def _division(plan: Plan, data: Data) -> list[str]:
     """Only ways that these data allow; folds by their numbers."""
-    offered = [name for name in _DIVISIONS if _allowed(name, data)]
-    first = plan.division.by if plan.division.by in offered else offered[0]
+    offered = {name: title for name, title in _DIVISIONS.items() if _allowed(name, data)}
+    first = plan.division.by if plan.division.by in offered else next(iter(offered))
     left, middle, right = st.columns(3)
     with left:
-        by = str(
-            st.selectbox(
-                "Who trains, who judges",
-                offered,
-                offered.index(first),
-                key=f"train-by-{data.source}-{first}",
-                format_func=lambda name: _DIVISIONS[name],
-            )
-        )
+        by = _pick("Who trains, who judges", offered, first, f"train-by-{data.source}-{first}")
     found = [f"division.by={by}"] * (by != plan.division.by)
     if by == "fold":
         tests = plan.division.test_fold if plan.division.test_fold in data.folds else data.folds[0]
@@ -261,15 +234,18 @@ def _go(base: Recipe, plan: Plan, data: Data, settings: Sequence[str], chosen: C
     ).strip()
     said = _train_start.words_of(base.key, name, settings, chosen)
     st.code("python -m core " + shlex.join(said), language="bash", wrap_lines=True)
-    if st.button("Train it", icon=":material/play_arrow:", key="train-own", disabled=not name):
+    if st.button("Train it", type="primary", icon=":material/play_arrow:", key="train-own", disabled=not name):
         try:
             with st.spinner("Looking at these settings"):
                 told = asked.check(said, cached.settings())
         except UserFacingError as error:
             st.error(words.plain(str(error), 400), icon=":material/block:")
             return
-        st.session_state[_STARTED] = f"{name} was trained before" if told["there"] else f"{name} has started"
-        _train_start.see(name) if told["there"] else _train_start.begin(said, name)
+        if told["there"]:
+            _train_start.see(name)
+            st.session_state[_STARTED] = f"{name} was trained before"
+        elif _train_start.begin(said, name):
+            st.session_state[_STARTED] = f"{name} has started"
         st.rerun()
     if begun := st.session_state.pop(_STARTED, ""):
         st.success(f"{words.plain(begun)}: it is at the top of this page.", icon=":material/arrow_upward:")

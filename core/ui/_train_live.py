@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -29,6 +30,22 @@ _WORDS = {
     "refused": ":red[:material/block:] refused",
     "unfinished": ":material/pause_circle: not finished",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What a button does to a training."""
+
+    key: str
+    label: str
+    icon: str
+    help: str
+
+
+_PAUSE = _Deed("pause", "Pause", "pause", "It saves itself at once and can go on from there at any time.")
+_RESUME = _Deed("resume", "Resume", "play_arrow", "The same command again: it goes on where it was saved.")
+_CANCEL = _Deed("cancel", "Cancel", "close", "It stops, and what it has learned so far is thrown away.")
+_DISCARD = _Deed("discard", "Throw away", "delete", "Its measurements and what it saved are removed.")
 
 
 def _name(text: str) -> str:
@@ -86,42 +103,9 @@ def _buttons(run: Run) -> None:
         st.caption(":material/delete: It stops, and is thrown away when it has.")
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if run.live:
-            st.button(
-                "Pause",
-                icon=":material/pause:",
-                key=f"pause-{run.name}",
-                on_click=_act,
-                args=(run, "pause"),
-                help="It saves itself at once and can go on from there at any time.",
-            )
-        elif run.state != "done" and run.job is not None:
-            st.button(
-                "Resume",
-                icon=":material/play_arrow:",
-                key=f"resume-{run.name}",
-                on_click=_act,
-                args=(run, "resume"),
-                help="The same command again: it goes on where it was saved.",
-            )
-        if run.live:
-            st.button(
-                "Cancel",
-                icon=":material/close:",
-                key=f"cancel-{run.name}",
-                on_click=_act,
-                args=(run, "cancel"),
-                help="It stops, and what it has learned so far is thrown away.",
-            )
-        elif run.state != "done":
-            st.button(
-                "Throw away",
-                icon=":material/delete:",
-                key=f"discard-{run.name}",
-                on_click=_act,
-                args=(run, "discard"),
-                help="Its measurements and what it saved are removed.",
-            )
+        for deed in _deeds(run):
+            st.button(deed.label, icon=f":material/{deed.icon}:", key=f"{deed.key}-{run.name}", on_click=_act,
+                      args=(run, deed), help=deed.help)  # fmt: skip
         if not run.live:
             st.button("Close", icon=":material/close:", key=f"close-{run.name}", type="tertiary", on_click=close,
                       args=(run.name,), help="It stays in the list below.")  # fmt: skip
@@ -133,14 +117,23 @@ def _buttons(run: Run) -> None:
         st.error(words.plain(said, 300), icon=":material/block:")
 
 
-def _act(run: Run, what: str) -> None:
+def _deeds(run: Run) -> tuple[_Deed, ...]:
+    """What can be done with it now."""
+    if run.live:
+        return _PAUSE, _CANCEL
+    if run.state == "done":
+        return ()
+    return (_DISCARD,) if run.job is None else (_RESUME, _DISCARD)
+
+
+def _act(run: Run, deed: _Deed) -> None:
     """Runs before the page does."""
     settings = cached.settings()
     try:
-        if what == "resume" and run.job is not None:
+        if deed is _RESUME and run.job is not None:
             want(run.name, settings)
             running.resume(settings, run.job)
-        elif what == "pause" and run.job is not None:
+        elif deed is _PAUSE and run.job is not None:
             running.cancel(run.job, pause=True)
         else:
             throw_away(run, wait=_STOPS)

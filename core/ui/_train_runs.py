@@ -19,16 +19,7 @@ _CHARTS = (
     ("loss", _train_charts.LOSSES, "loss in nats", False),
     ("kl", ("kl",), "KL in nats", False),
 )
-
-
-def _several(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if not 1 <= len(names) <= _MOST or not all(names) or len(text) > 600:
-        raise ValueError(text[:40])
-    return names
-
-
-_RUNS = Kept("runs", (), _several, f"up to {_MOST} trainings", ",".join)
+_RUNS = Kept("runs", (), bound.several(_MOST), f"up to {_MOST} trainings", ",".join)
 
 
 def show(found: Sequence[Run]) -> None:

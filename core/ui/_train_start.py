@@ -44,15 +44,17 @@ def at_once(recipe: str, base: str, settings: Sequence[str], chosen: Choice) -> 
     begin(words_of(recipe, name, settings, chosen), name)
 
 
-def begin(said: Sequence[str], name: str) -> None:
+def begin(said: Sequence[str], name: str) -> bool:
+    """Has it started? If not, ``refused`` says why."""
     try:
         want(name, cached.settings())
         jobs.start(said, f"Train {name}")
     except UserFacingError as error:
         st.session_state[_REFUSED] = str(error)
-        return
+        return False
     st.session_state.pop(_REFUSED, None)
     see(name)
+    return True
 
 
 def see(name: str) -> None:

@@ -13,10 +13,12 @@ from core.metrics.small import rank_interval
 from core.pipeline.votes import Tally
 from core.pipeline.you import SURE, Match, Side
 from core.ui import palette, plot, words
+from core.ui._line_names import name_ends
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_HEIGHT = 360  # pixels of a chart
 _CLEAR = 0.05  # the chance below which a difference is said to be one
 
 
@@ -28,39 +30,21 @@ def curves(found: Match, dark: bool) -> Figure:
         _line(found.model, "the model", colours.total, "dash", "of its surest %{x:.0f}, %{y:.0%} are right"),
     ]
     figure = plot.curves_figure(
-        lines, x_title="items kept, the surest first", y_title="share right", dark=dark, height=360
+        lines, x_title="items kept, the surest first", y_title="share right", dark=dark, height=_HEIGHT
     )
     traces: list[Any] = list(figure.data)
     for trace in traces[-len(lines) :]:
         trace.update(mode="lines+markers", marker={"size": 8})
     most = found.you.steps[0].kept
-    # the smallest choice stands at the right, and names beside the plot
-    figure.layout.annotations = ()
-    for line, height in zip(lines, _apart([float(line.y[-1]) for line in lines]), strict=True):
-        mark = "━" if line.dash == "solid" else "╌"
-        figure.add_annotation(
-            x=1.0, xref="paper", xanchor="left", xshift=6, y=height, showarrow=False, font={"color": colours.ink},
-            text=f'<span style="color:{line.colour}">{mark}</span> {line.name}',
-        )  # fmt: skip
+    name_ends(figure, lines, (0.0, 1.04), _HEIGHT)
     figure.update_xaxes(range=[most + 0.3, 0.7], tickvals=[1, *range(3, most + 1, 3)])
-    figure.update_yaxes(range=[0, 1.04], tickformat=".0%")
-    figure.update_layout(margin={"r": 40 + 7 * max(len(line.name) for line in lines), "t": 36})
+    figure.update_yaxes(tickformat=".0%")
     return figure
 
 
 def _line(side: Side, name: str, colour: str, dash: str, says: str) -> plot.Curve:
     parts = np.array([(one.kept, one.value, one.low, one.high) for one in side.steps]).T
     return plot.Curve(parts[0], parts[1], name, colour, dash, parts[2], parts[3], says)
-
-
-def _apart(ends: Sequence[float], gap: float = 0.07) -> list[float]:
-    """Where two names stand without lying on each other."""
-    first, second = ends
-    if abs(first - second) >= gap:
-        return [first, second]
-    middle = min(1.0 - gap / 2, max(gap / 2, (first + second) / 2))
-    up = 1 if first >= second else -1
-    return [middle + up * gap / 2, middle - up * gap / 2]
 
 
 def finding(found: Match, model: str) -> str:
@@ -90,7 +74,7 @@ def humans(found: Tally, doubt: np.ndarray, labels: Sequence[str], dark: bool) -
     from plotly import graph_objects as go
 
     colours = palette.palette(dark)
-    figure = go.Figure(layout=palette.layout(dark, 360))
+    figure = go.Figure(layout=palette.layout(dark, _HEIGHT))
     says = [
         f"{number}: {label}. The class {words.figure(float(human))} nats, the model {words.figure(float(own))}"
         for number, (label, human, own) in enumerate(zip(labels, found.entropy, doubt, strict=True), start=1)

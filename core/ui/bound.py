@@ -43,3 +43,15 @@ def one_of(known: tuple[T, ...]) -> Callable[[str], T]:
         raise ValueError(text[:40])
 
     return read
+
+
+def several(most: int | None = None) -> Callable[[str], tuple[str, ...]]:
+    """Reads names that stand between commas, at most so many."""
+
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if not all(names) or len(text) > 600 or (most is not None and len(names) > most):
+            raise ValueError(text[:40])
+        return names
+
+    return read

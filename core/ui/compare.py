@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -18,7 +19,6 @@ from core.ui import (
     _compare_table,
     _compare_tabs,
     _compare_views,
-    _retention_charts,
     address,
     bound,
     models,
@@ -28,6 +28,7 @@ from core.ui import (
 from core.ui._compare_views import Page
 from core.ui.address import Kept
 from core.ui.controls import Choice
+from core.ui.measures import LABELS
 
 MOST_DRAWN, _DRAWN = 8, 4
 _NOWHERE, _OWN = "none", "own"
@@ -107,7 +108,7 @@ def _bench(choice: Choice, here: Benches) -> Bench:
     chosen = st.segmented_control(
         "Judged on",
         list(keys),
-        format_func=lambda key: f"{keys[key].title}: {words.count(len(keys[key].names))} models",
+        format_func=lambda key: f"{keys[key].title}: {words.counted(len(keys[key].names), 'model')}",
         required=True,
         help="Models that were judged on different items are never ranked against each other.",
         **bound.widget(kept),
@@ -139,12 +140,12 @@ def _reference(bench: Bench, titles: Mapping[str, str]) -> str:
 
 
 def _measure(bench: Bench) -> str | None:
-    here = [name for name in _retention_charts.LABELS if any(name in sheet.doubts for sheet in bench.sheets)]
+    here = [name for name in LABELS if any(name in sheet.doubts for sheet in bench.sheets)]
     kept = Kept("doubt", _OWN, bound.one_of((_OWN, *here)), "a measure of doubt that these models have")
     chosen = st.selectbox(
         "Doubt",
         [_OWN, *here],
-        format_func=lambda name: "each model's own" if name == _OWN else _retention_charts.LABELS[str(name)],
+        format_func=lambda name: "each model's own" if name == _OWN else LABELS[str(name)],
         help="Behind AURC, AUGRC, both AUROCs and OOD. A model's own is its score where it has one, else the total.",
         **bound.widget(kept, address.get(kept) if address.get(kept) in (_OWN, *here) else _OWN),
     )
@@ -189,7 +190,7 @@ def _drawn(page: Page) -> tuple[Sheet, ...]:
     bench, ranked = page.bench, [row.name for row in page.table.ordered(page.sort)]
     few = [*ranked[: _DRAWN - 1], page.table.reference, *ranked]
     usual = tuple(dict.fromkeys(few))[: min(_DRAWN, len(ranked))]
-    kept = Kept("drawn", (), _several, f"up to {MOST_DRAWN} of these models", ",".join)
+    kept = Kept("drawn", (), bound.several(MOST_DRAWN), f"up to {MOST_DRAWN} of these models", ",".join)
     wished = [name for name in address.get(kept) if name in bench.names]
     chosen = st.multiselect(
         "Models that are drawn",
@@ -201,13 +202,6 @@ def _drawn(page: Page) -> tuple[Sheet, ...]:
     )
     names = chosen or usual
     return tuple(sheet for name in names for sheet in bench.sheets if sheet.name == name)
-
-
-def _several(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if not 1 <= len(names) <= MOST_DRAWN or not all(names) or len(text) > 600:
-        raise ValueError(text[:40])
-    return names
 
 
 def _set_aside(here: Benches, bench: Bench) -> None:
@@ -235,7 +229,7 @@ def _table(page: Page) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         with st.popover("Copy the table", icon=":material/content_copy:"):
             _copied(page)
-        rows = lambda: _compare_table.columns(page.table, page.titles, page.sort)  # noqa: E731
+        rows = partial(_compare_table.columns, page.table, page.titles, page.sort)
         tables.downloads(rows, "compare", about=page.about(), name=page.stem)
         _compare_report.downloads(page, _asked_items(page))
 

@@ -56,7 +56,7 @@ def show(case: Case, told: Said) -> None:
             st.caption(said)
             usual = known.card.posthoc.get("percentiles", {}).get("total")
             figure = _inspect_charts.doubts(found, shell.is_dark(), usual=None if usual is None else float(usual[95]))
-            said = _inspect_words.doubts(found, int(known.card.posthoc.get("items", 0)))
+            said = _inspect_words.doubts(found)
             plot.show(figure, f"{key}-doubts-{found.model}", alt=said, name=f"{found.model}-doubt")
             st.caption(said)
 

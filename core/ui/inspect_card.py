@@ -126,7 +126,7 @@ def _verdict(case: Case, found: Inspected, known: Reader) -> None:
         plot.show(_inspect_charts.bars(found, dark), f"{case.key}-bars", alt=f"Classes. {said}", name="classes")
         st.caption(said)
     with right:
-        said = _inspect_words.doubts(found, held)
+        said = _inspect_words.doubts(found)
         figure = _inspect_charts.doubts(found, dark, usual=None if usual is None else float(usual[95]))
         plot.show(figure, f"{case.key}-doubts", alt=f"Kinds of doubt. {said}", name="doubt")
         st.caption(said)

@@ -1,9 +1,11 @@
-"""What people read for each measure of doubt, on every page: pure, no streamlit."""
+"""What people read for each measure of doubt, and how it looks, on every page: pure, no streamlit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from core.ui import palette
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ WORDS: Mapping[str, Word] = {
     ),
 }
 TITLES = {measure: word.title for measure, word in WORDS.items()}
+LABELS = {measure: word.label for measure, word in WORDS.items()}
 
 
 def noun_of(measure: str, score_name: str | None) -> str:
@@ -95,4 +98,21 @@ def noun_of(measure: str, score_name: str | None) -> str:
 
 
 def label_of(measure: str, score_name: str | None) -> str:
-    return score_name if measure == "score" and score_name else WORDS[measure].label
+    return score_name if measure == "score" and score_name else LABELS[measure]
+
+
+def style_of(measure: str, dark: bool) -> tuple[str, str]:
+    """Colour and dash of a line."""
+    colours = palette.palette(dark)
+    return {
+        "total": (colours.total, "solid"),
+        "aleatoric": (colours.aleatoric, "solid"),
+        "epistemic": (colours.epistemic, "solid"),
+        "novelty": (colours.epistemic, "dashdot"),
+        "score": (colours.predicted, "dash"),
+        "max_softmax": (colours.signal, "longdash"),
+    }[measure]
+
+
+def colour_of(measure: str, dark: bool) -> str:
+    return style_of(measure, dark)[0]

@@ -12,7 +12,7 @@ from core.metrics.figure import Figure
 from core.pipeline.atlas import Atlas
 from core.pipeline.diagnosed import diagnosis_of, joined
 from core.pipeline.judged import Strangers, slice_names
-from core.pipeline.retained import RISK, Point, Retained, facts_of, point_of, slices
+from core.pipeline.retained import RISK, Point, Retained, diagnosis_facts, point_of, slices
 from core.ui import (
     _cached_atlas,
     _cached_compare,
@@ -31,6 +31,7 @@ from core.ui import (
     words,
 )
 from core.ui.controls import Choice
+from core.ui.measures import LABELS, label_of, noun_of
 
 _MOST_SLICES, _FEWEST = 24, 2
 _TABS = ("What was refused", "Class by class", "Figures", "Is this doubt any good?")
@@ -115,13 +116,13 @@ def _measure(page: Page) -> str:
         chosen = st.segmented_control(
             "Set aside first what has most",
             list(here),
-            format_func=lambda name: _retention_charts.label_of(name, page.atlas.score_name),
+            format_func=lambda name: label_of(name, page.atlas.score_name),
             key="retention-measure",
             required=True,
             on_change=lambda: controls.set_measure(st.session_state["retention-measure"]),
         )
         glossary.show(list(here))
-    if missing := [f"{_retention_charts.LABELS[name]} ({why})" for name, why in page.curves.judged.missing.items()]:
+    if missing := [f"{LABELS[name]} ({why})" for name, why in page.curves.judged.missing.items()]:
         st.caption(f"Not here: {'; '.join(missing)}.")
     return str(chosen)
 
@@ -140,7 +141,7 @@ def _numbers(page: Page, point: Point) -> None:
 
 def _curve(page: Page, measure: str, point: Point) -> None:
     dark, goal = shell.is_dark(), page.curves.judged.goal
-    name = _retention_charts.noun_of(measure, page.atlas.score_name)
+    name = noun_of(measure, page.atlas.score_name)
     if page.several:
         lines = _retention_charts.by_model(page.models, measure, dark)
         points = {
@@ -246,7 +247,7 @@ def _figures(page: Page, measure: str, point: Point) -> None:
         for name, line in one.lines.items():
             if page.several and name != measure:
                 continue
-            label = _retention_charts.label_of(name, page.atlas.score_name)
+            label = label_of(name, page.atlas.score_name)
             rows.append((title if page.several else label, line))
     st.caption(
         "AURC: mean share of errors among what is kept, over all operating points; AUGRC: the mean risk that an error "
@@ -277,5 +278,5 @@ def _with_span(value: Figure, found: tuple[float, float] | None) -> str:
 
 def _diagnosis(page: Page, measure: str, point: Point) -> None:
     """Signs that this doubt cannot be used on these items, or that the training went wrong."""
-    here = facts_of(page.curves, measure, page.atlas.draws)
+    here = diagnosis_facts(page.curves, measure, page.atlas.draws)
     diagnosis.show(diagnosis_of(joined(here, _cached_compare.training(page.atlas.model))))

@@ -29,6 +29,7 @@ from core.ui import (
 )
 from core.ui._retrieve_query import Asked
 from core.ui.controls import Choice
+from core.ui.measures import label_of, noun_of
 
 _LOWEST = _retention_charts.LOWEST
 
@@ -63,7 +64,7 @@ def live(page: Page, asked: Asked | None) -> None:
     """The results and how far to trust them; filters run this and nothing else."""
     wish = _retrieve_wishes.choose(page.atlas, page.shelf)
     measure, same = wish.measure, wish.same_recording
-    noun = _retention_charts.noun_of(measure, page.atlas.score_name)
+    noun = noun_of(measure, page.atlas.score_name)
     if wish.safety is not None:
         _promise(page, wish.safety, measure, noun)
     if asked is not None:
@@ -126,7 +127,7 @@ def _query_card(page: Page, asked: Asked, measure: str) -> None:
         elif asked.row is not None:
             item_cards.player(page.atlas, page.atlas.ids[asked.row], "query")
         doubt = asked.query.doubts.get(measure)
-        label = _retention_charts.noun_of(measure, page.atlas.score_name)
+        label = noun_of(measure, page.atlas.score_name)
         st.caption(f"{label[:1].upper()}{label[1:]}: {'–' if doubt is None else words.figure(doubt)}")
         if asked.row is not None:
             why = item_cards.reason(page.atlas, asked.row, measure)
@@ -152,7 +153,7 @@ def _grid(page: Page, asked: Asked, results: Sequence[Result], measure: str) -> 
 
 
 def _doubt(page: Page, result: Result, measure: str) -> str:
-    label = _retention_charts.label_of(measure, page.atlas.score_name)
+    label = label_of(measure, page.atlas.score_name)
     if result.doubt is None:
         return f"{label}: –"
     places = page.atlas.percentiles.get(measure)

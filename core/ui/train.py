@@ -44,7 +44,7 @@ def page(chosen: Choice) -> None:
             _train_recipes.show(found, chosen)
     if own.open:
         with own:
-            _train_form.show(found, chosen)
+            _train_form.show(chosen)
     if beside.open:
         with beside:
             _train_runs.show(found)

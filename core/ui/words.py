@@ -12,6 +12,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", _THIN)
 
 
+def counted(number: int, noun: str) -> str:
+    """1 model, 12 models."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def figure(value: float, digits: int = 3) -> str:
     """Three significant digits, never in scientific notation for everyday sizes."""
     if not math.isfinite(value):

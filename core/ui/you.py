@@ -30,7 +30,7 @@ def page(choice: Choice) -> None:
         return
     try:
         atlas = _cached_atlas.atlas(replace(choice, data=HELDOUT))
-        seed, code = _which(atlas)
+        seed, code = _which()
         ids = drawn(atlas, seed)
         _cached_atlas.item_of(atlas, ids[0])  # are they on this machine?
     except UserFacingError as error:
@@ -46,7 +46,7 @@ def page(choice: Choice) -> None:
         _welcome(atlas, now)
 
 
-def _which(atlas: Atlas) -> tuple[int, str]:
+def _which() -> tuple[int, str]:
     """Which dozen, and for which class."""
     with bound.telling():
         seed, code = address.get(DOZEN), address.get(_CLASS)
@@ -90,7 +90,7 @@ def _welcome(atlas: Atlas, now: Sitting) -> None:
             "your errors as well as its doubt does?"
         )
         st.caption(f"The classes: {names}. Some {thing} are mixtures of two; the one that they count as was drawn.")
-        st.button("Begin", icon=":material/play_arrow:", on_click=_begin, args=(now,), shortcut="Enter")
+        st.button("Begin", type="primary", icon=":material/play_arrow:", on_click=_begin, args=(now,), shortcut="Enter")
 
 
 def _begin(now: Sitting) -> None:

@@ -229,7 +229,7 @@ def test_calibration_facts_are_those_of_posthoc() -> None:
     given, labels, _ = made(300, 4, 5, 2)
     told = calibrated.facts(given, labels)
     assert given.kept is not None
-    assert calibrated.temperature_of(told) == pytest.approx(temperature.fit(given.kept.answer, labels).value)
+    assert told["temperature"]["value"] == pytest.approx(temperature.fit(given.kept.answer, labels).value)
     assert told["items"] == 300
     mean = Predictive(torch.from_numpy(given.probs)[None])
     for coverage in (0.5, 0.9, 0.99):

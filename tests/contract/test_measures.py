@@ -7,15 +7,12 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.checkpoints import answers
-from core.pipeline import atlas, judged
-from core.ui import _inspect_charts, _map_paint, _retention_charts
-from core.ui.measures import WORDS, label_of, noun_of
-
-MEASURES = {*answers.MEASURES, *atlas.MEASURES, *judged.MEASURES, *_retention_charts.LABELS, *_inspect_charts.NAMES}
+from core.checkpoints.answers import MEASURES
+from core.ui import _map_paint, palette
+from core.ui.measures import WORDS, label_of, noun_of, style_of
 
 
-@pytest.mark.parametrize("measure", sorted(MEASURES))
+@pytest.mark.parametrize("measure", MEASURES)
 def test_a_measure_has_two_plain_sentences_and_a_formula(measure: str) -> None:
     word = WORDS[measure]
     assert len(re.findall(r"[.](?: |$)", word.sentences)) == 2
@@ -27,8 +24,17 @@ def test_a_measure_has_two_plain_sentences_and_a_formula(measure: str) -> None:
     MathTextParser("path").parse(f"${plain.replace(chr(92) + 'qquad', ' ')}$")
 
 
-def test_nothing_is_explained_that_no_model_tells() -> None:
-    assert set(WORDS) == set(answers.MEASURES)
+def test_measures_are_explained_in_the_order_in_which_models_tell_them() -> None:
+    assert tuple(WORDS) == MEASURES
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_two_measures_look_the_same(dark: bool) -> None:
+    looks = {measure: style_of(measure, dark) for measure in MEASURES}
+    assert len(set(looks.values())) == len(MEASURES)
+    colours = palette.palette(dark)
+    assert looks["aleatoric"][0] == colours.aleatoric
+    assert looks["epistemic"][0] == looks["novelty"][0] == colours.epistemic
 
 
 def test_a_score_is_called_by_what_the_model_calls_it() -> None:

@@ -59,6 +59,12 @@ def test_a_healthy_model_and_an_unmeasured_one_have_no_findings() -> None:
     assert diagnose(Facts()) == ()
 
 
+def test_an_ensemble_is_not_told_to_compare_an_ensemble() -> None:
+    alike = replace(HEALTHY, parts_correlation=0.95)
+    assert "ensemble" not in diagnose(alike)[0].knob
+    assert "compare an ensemble" in diagnose(replace(alike, members=None, member_disagreement=None))[0].knob
+
+
 @pytest.mark.parametrize("code", SICK)
 def test_one_sick_fact_gives_its_own_finding_alone(code) -> None:
     found = diagnose(replace(HEALTHY, **SICK[code]))

@@ -76,11 +76,11 @@ def test_classes_whose_draws_overlap_cannot_be_told_apart() -> None:
 
 
 def test_the_larger_part_of_the_doubt_is_named() -> None:
-    assert "of the doubt is the model's" in _inspect_words.doubts(found(split()), 100)
-    assert "100 % of the doubt is the sound's own" in _inspect_words.doubts(found(alike(0.5)), 100)
+    assert "of the doubt is the model's" in _inspect_words.doubts(found(split()))
+    assert "100 % of the doubt is the sound's own" in _inspect_words.doubts(found(alike(0.5)))
     calm = found(alike(0.999), {"total": 3.0})
-    assert "There is hardly any doubt" in _inspect_words.doubts(calm, 100)
-    assert "ln 8 = 2.08" in _inspect_words.doubts(calm, 100)
+    assert "There is hardly any doubt" in _inspect_words.doubts(calm)
+    assert "ln 8 = 2.08" in _inspect_words.doubts(calm)
 
 
 def test_places_at_the_ends_are_said_as_such() -> None:

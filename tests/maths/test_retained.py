@@ -12,6 +12,7 @@ import pytest
 from core.fingerprint import numpy_generator
 from core.metrics import selective
 from core.metrics.bootstrap import bootstrap
+from core.metrics.diagnosis import diagnose
 from core.metrics.retention import PERCENTS as EVERY_FIFTH
 from core.metrics.retention import with_band
 from core.metrics.scoring import mean_average_precision
@@ -213,6 +214,6 @@ def test_findings_tell_a_doubt_that_points_the_wrong_way() -> None:
     atlas = atlas_of()
     atlas.doubts["total"] = -atlas.doubts["total"]
     found: Judged = judged(atlas)
-    codes = {finding.code for finding in walk.findings(walk.retained(found, resamples=5), "total", 4)}
+    codes = {one.code for one in diagnose(walk.diagnosis_facts(walk.retained(found, resamples=5), "total", 4))}
     assert "retention_falls" in codes
     assert "parts_alike" in codes

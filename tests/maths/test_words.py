@@ -43,6 +43,7 @@ def test_durations_as_people_say_them(length: float, text: str) -> None:
 
 
 def test_units_and_shares() -> None:
+    assert [words.counted(number, "model") for number in (0, 1, 1234)] == ["0 models", "1 model", "1\u2009234 models"]
     assert [words.hertz(f) for f in (50, 999, 44100)] == ["50 Hz", "999 Hz", "44.1 kHz"]
     assert [words.rate(r) for r in (44100, 22050, 8000)] == ["44.1 kHz", "22.05 kHz", "8 kHz"]
     assert [words.size(n) for n in (12, 1500, 2_340_000)] == ["12 bytes", "1.5 kB", "2.34 MB"]
