@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,34 +11,19 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.jobs import cancel, list_jobs
 from core.settings import Settings
-from tests.browser.conftest import LONG, SHORT, Visitor, again, free_port, settled, start_server, stop_server
+from tests.browser.conftest import LONG, SHORT, Visitor, again, settled
+from tests.browser.place import Place
 
 APP = "tests/browser/apps/shell.py"
 
 
-class Place:
-    """A server that can be started again on the same port and home."""
-
-    def __init__(self, home: Path) -> None:
-        self.home, self.port = home, free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        self.server = start_server(self.home, self.port, APP)
-
-    def kill(self) -> None:
-        os.kill(self.server.pid, signal.SIGKILL)
-        self.server.wait(timeout=30)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    place = Place(tmp_path_factory.mktemp("home"))
+    place = Place(tmp_path_factory.mktemp("home"), APP)
     yield place
     for job in list_jobs(Settings(home=place.home)):
         cancel(job, wait=20)
-    stop_server(place.server)
+    place.stop()
 
 
 def opened(page: Page, where: str) -> Page:

@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.settings import Settings
-from tests.browser.conftest import LONG, SHORT, Visitor, again, served, settled
+from tests.browser.conftest import LONG, SHORT, Visitor, again, settled
+from tests.browser.place import Place
 from tests.jobbing import end_all
 
 BEGINS = 2 * LONG  # a process that has to load its libraries first, on cores that others use too
@@ -28,11 +29,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def place(home: Path) -> Iterator[str]:
+def place(home: Path) -> Iterator[Place]:
+    place = Place(home)
     try:
-        with served(home) as address:
-            yield address
+        yield place
     finally:
+        place.stop()
         end_all(Settings(home=home))  # a training outlives its server, as it should
 
 
@@ -61,9 +63,9 @@ def downloaded(page: Page, name: str, label: str) -> bytes:
     return waiting.value.path().read_bytes()
 
 
-def test_the_first_model_is_one_click_and_then_everywhere(visitor: Visitor, place: str) -> None:
+def test_the_first_model_is_one_click_and_then_everywhere(visitor: Visitor, place: Place) -> None:
     page = visitor()
-    opened(page, f"{place}/Train")
+    opened(page, f"{place.address}/Train")
     expect(page.get_by_text("Nothing was trained here yet")).to_be_visible()
     page.locator(".st-key-recipe-first").get_by_role("button", name="Train it").click()
     expect(run(page, "first")).to_be_visible(timeout=LONG)
@@ -85,9 +87,11 @@ def test_the_first_model_is_one_click_and_then_everywhere(visitor: Visitor, plac
     expect(page.get_by_role("combobox", name="Model")).to_have_value("Digits, Flipout")
 
 
-def test_ones_own_is_watched_paused_broken_off_and_thrown_away(visitor: Visitor, place: str, home: Path) -> None:
+def test_ones_own_outlives_the_server_is_paused_broken_off_and_thrown_away(
+    visitor: Visitor, place: Place, home: Path
+) -> None:
     page = visitor()
-    opened(page, f"{place}/Train")
+    opened(page, f"{place.address}/Train")
     page.locator(".st-key-recipe-change-first").get_by_role("button").click()
     expect(page.get_by_role("tab", name="Your own")).to_have_attribute("aria-selected", "true", timeout=LONG)
     epochs = page.get_by_role("spinbutton", name="Epochs")
@@ -106,11 +110,14 @@ def test_ones_own_is_watched_paused_broken_off_and_thrown_away(visitor: Visitor,
     expect(run(page, name).get_by_role("figure", name=re.compile("Loss by epoch. Validation loss went"))).to_be_visible(
         timeout=LONG
     )
-    page.reload()
+    place.kill()
+    place.start()
+    opened(page, page.url)
     other = visitor()
-    opened(other, f"{place}/Train")
+    opened(other, f"{place.address}/Train")
     for each in (page, other):
         expect(button(each, name, "Pause")).to_be_visible(timeout=LONG)
+    expect(run(page, name).get_by_text(re.compile(r"epoch [\d.]+ of 4000: train"))).to_be_visible(timeout=LONG)
     button(page, name, "Pause").click()
     for each in (page, other):
         expect(button(each, name, "Resume")).to_be_visible(timeout=LONG)
@@ -126,7 +133,7 @@ def test_ones_own_is_watched_paused_broken_off_and_thrown_away(visitor: Visitor,
     cancel = button(page, name, "Cancel")
     again(lambda: cancel.count() and cancel.click(), lambda: expect(cancel).to_have_count(0, timeout=4 * SHORT))
     expect(run(page, name)).to_have_count(0, timeout=LONG)
-    opened(other, f"{place}/Train")
+    opened(other, f"{place.address}/Train")
     expect(run(other, name)).to_have_count(0, timeout=LONG)
     assert not (home / "runs" / name).exists()
     assert not (home / "models" / name).exists()
