@@ -204,7 +204,8 @@ def _told_twice(atlas: Atlas, found: Alike, at: np.ndarray) -> str:
     source = "recording" if atlas.kind == "audio" else "source"
     said += [f"{one:,} of one {source} each"] if one else []
     said += [f"in {labels:,} the labels differ"] if labels else []
-    said += [f"{across:,} lie in several splits, where one gives the other away"] if across else []
+    lies = "lies" if across == 1 else "lie"
+    said += [f"{across:,} {lies} in several splits, where one gives the other away"] if across else []
     return "; ".join(said) + "."
 
 

@@ -32,7 +32,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def truth(settings: Settings) -> Planted:
     folder: Path = settings.home / "toys"
     found = planted(folder, settings)
-    indexed(folder, settings)
+    indexed(folder, settings, found)
     return found
 
 
