@@ -25,12 +25,11 @@ from core.fingerprint import sha256_of
 from core.media import door
 from core.media.sandbox import Sandbox
 from core.pipeline.index import Embedder, Passed, Summary, index
-from core.settings import Settings
+from core.settings import PROJECT, Settings
 from core.store import About, Backbone, Where, Writer, open_collection
 from tests.patience import SECONDS
 from tests.stored import plain_state
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 MEAN = Backbone("mean", "1", 2)
 
 
@@ -215,7 +214,7 @@ import os, signal, sys
 from pathlib import Path
 from core.data.folder import DATASET
 from core.pipeline.index import index
-from core.settings import Settings
+from core.settings import PROJECT, Settings
 from core.store import About, open_collection
 def watch(done, total, stage):
     if done == 37:
@@ -225,7 +224,7 @@ with open_collection(sys.argv[2], "one", create=About("audio"), write=True) as w
 """
     root = tmp_path / "collections"
     command = [sys.executable, "-c", code, str(files), str(root)]
-    assert subprocess.run(command, cwd=ROOT, timeout=SECONDS, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, cwd=PROJECT, timeout=SECONDS, check=False).returncode == -signal.SIGKILL
     kept = plain_state(root / "one").items
     assert len(kept) == 30, "three chunks of ten were committed"
     summary = indexed(root, FOLDER.open(files, Settings()), sandbox, chunk=10)
