@@ -43,10 +43,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 
 
 def _refuse_odd(options: argparse.Namespace) -> None:
-    from core.pipeline._turned import MOST
+    from core.pipeline._turned import LINES
 
-    if not 2 <= options.pairs <= MOST:
-        raise UserFacingError(f"{options.pairs} pairs were asked for; it takes 2 to {MOST:,}.", code="pairs")
+    if not 2 <= options.pairs <= LINES:
+        raise UserFacingError(f"{options.pairs} pairs were asked for; it takes 2 to {LINES:,}.", code="pairs")
     if not 1 <= options.seeds <= 100:
         raise UserFacingError(f"{options.seeds} seeds were asked for; it takes 1 to 100.", code="seeds")
     if options.samples is not None and options.samples < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from core.errors import UserFacingError
 from core.pipeline import run_exports
 from core.pipeline.runs import Run, curves, runs
 from core.settings import Settings
+from core.store.export import to_file, writer_for
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="of trainings; without one, all")
-    parser.add_argument("--to", type=Path, metavar="PATH", help="a .csv file, or a folder of TensorBoard event files")
+    parser.add_argument(
+        "--to", type=Path, metavar="PATH", help="a .csv or .parquet file, or a folder of TensorBoard event files"
+    )
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
@@ -30,12 +34,17 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
         rows = [_row(run) for run in found]
         lines = [f"{row['name']:<28} {row['state']:<11} epoch {row['epoch']:g} of {row['epochs']}" for row in rows]
         return Outcome({"runs": rows}, tuple(lines) or ("No training was begun here.",))
-    if options.to.suffix == ".csv":
-        options.to.write_bytes(run_exports.csv_of(found))
-        written = [options.to]
-    else:
-        written = list(run_exports.write_events(found, options.to))
-    return Outcome({"written": [str(path) for path in written]}, tuple(f"written: {path}" for path in written))
+    written = [str(path) for path in _write(found, options.to)]
+    return Outcome({"written": written}, tuple(f"written: {path}" for path in written))
+
+
+def _write(found: Sequence[Run], target: Path) -> tuple[Path, ...]:
+    if target.suffix not in {".csv", ".parquet"}:
+        return run_exports.write_events(found, target)
+    import pyarrow as pa
+
+    to_file(target, pa.table(run_exports.columns(found)), writer_for(target))
+    return (target,)
 
 
 def _row(run: Run) -> dict[str, Any]:

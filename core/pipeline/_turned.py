@@ -13,7 +13,7 @@ from core.fingerprint import numpy_generator
 Name = TypeVar("Name")
 
 MIXES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # from one class to the middle between two
-MOST = 2_000  # lines of one part
+LINES = 2_000  # lines of one part
 PARTS = ("mixing", "spoiling", "inside", "outside")
 
 
@@ -85,10 +85,10 @@ def strangers(box: Box, items: int, seed: int) -> Iterator[Turned]:
 
 def _turns(names: tuple[Name, ...], count: int, part: str, seed: int) -> Iterator[tuple[Name, int]]:
     """Each in turn, in a drawn order, every time with a source of its own."""
-    if not 1 <= count <= MOST:
-        raise ValueError(f"a part has 1 to {MOST} lines, not {count}")
+    if not 1 <= count <= LINES:
+        raise ValueError(f"a part has 1 to {LINES} lines, not {count}")
     order = numpy_generator("turned", part, seed).permutation(len(names)).tolist()
-    first = MOST * (len(PARTS) * seed + PARTS.index(part))
+    first = LINES * (len(PARTS) * seed + PARTS.index(part))
     for number in range(count):
         yield names[order[number % len(names)]], first + number
 

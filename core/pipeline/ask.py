@@ -29,7 +29,8 @@ from core.errors import DataError, UserFacingError
 from core.fingerprint import fingerprint, key_of, sha256_of
 from core.media import door
 from core.pipeline._judge import usable
-from core.pipeline._turned import MIXES, Turned, mixtures, shared_box, spoilt
+from core.pipeline._turned import LINES, MIXES, Turned, mixtures, shared_box, spoilt
+from core.pipeline.atlas import plain
 from core.pipeline.elsewhere import MOST, Domain, Elsewhere, load, path_of, read, save, spread
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
@@ -55,6 +56,17 @@ class _Heard:
 
     thing: _Thing
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Things:
+    """What is asked about."""
+
+    kind: Kind
+    source: str  # key of the data set
+    title: str  # what people call it
+    things: Sequence[_Thing]
+    notes: tuple[str, ...] = ()  # what of it was left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +96,12 @@ def ask(
     asked = [_asked(name, settings, draws, seed, device) for name in dict.fromkeys(names)]
     fresh = [one for one in asked if again or not _is_kept(one, domain, most, settings)]
     if fresh:
-        kind, source, title, things = _things(domain, fresh, settings, most)
-        _refuse_kind(fresh, kind, title)
-        heard, problems = _answer(fresh, things, kind, progress)
+        asking = _things(domain, fresh, settings, most)
+        _refuse_kind(fresh, asking)
+        heard, problems = _answer(fresh, asking, progress)
+        notes = (*asking.notes, *((f"{problems:,} items could not be read",) if problems else ()))
         for one in fresh:
-            save(_found(one, domain, source, title, heard, problems, most, device, settings), settings)
+            save(_found(one, domain, asking, heard, notes, most, device, settings), settings)
     found = [load(one.model.name, one.mark, domain.key, settings, one.draws, one.seed) for one in asked]
     return tuple(one for one in found if one is not None)
 
@@ -107,20 +120,17 @@ def _is_kept(one: _Asked, domain: Domain, most: int, settings: Settings) -> bool
     return read(path_of(one.model.name, one.mark, domain.key, most, one.draws, one.seed, settings)) is not None
 
 
-def _refuse_kind(asked: Sequence[_Asked], kind: Kind, title: str) -> None:
+def _refuse_kind(asked: Sequence[_Asked], asking: _Things) -> None:
     for one in asked:
-        if one.model.card.kind != kind:
+        if one.model.card.kind != asking.kind:
             raise DataError(
-                f"{one.model.name} takes the kind {one.model.card.kind}, and {title} is of the kind {kind}; name items "
-                "of its kind.",
+                f"{one.model.name} takes the kind {one.model.card.kind}, and {asking.title} is of the kind "
+                f"{asking.kind}; name items of its kind.",
                 code="kind",
             )
 
 
-def _things(
-    domain: Domain, asked: Sequence[_Asked], settings: Settings, most: int
-) -> tuple[Kind, str, str, Sequence[_Thing]]:
-    """The items, of which kind and set they are, and what people call them."""
+def _things(domain: Domain, asked: Sequence[_Asked], settings: Settings, most: int) -> _Things:
     if domain.turned:
         return _turned(domain, asked, most)
     dataset = open_source(domain.source, settings)
@@ -137,13 +147,13 @@ def _things(
         )
         for item in spread(items, most)
     ]
-    return dataset.kind, dataset.key, domain.title, things
+    return _Things(dataset.kind, dataset.key, domain.title, things, dataset.notes)
 
 
-def _turned(domain: Domain, asked: Sequence[_Asked], most: int) -> tuple[Kind, str, str, Sequence[_Thing]]:
+def _turned(domain: Domain, asked: Sequence[_Asked], most: int) -> _Things:
     box = shared_box({one.model.card.data.key for one in asked})
     mixing = domain.knob == "mixing"
-    lines = max(2, most // len(MIXES if mixing else box.levels))
+    lines = min(LINES, max(2, most // len(MIXES if mixing else box.levels)))
     made: Iterator[Turned] = mixtures(box, lines, 0) if mixing else spoilt(box, lines, 0)
     things = [
         _Thing(
@@ -157,12 +167,11 @@ def _turned(domain: Domain, asked: Sequence[_Asked], most: int) -> tuple[Kind, s
         for one in made
     ]
     title = f"{box.key.capitalize()}: {'two classes mixed' if mixing else f'{box.spoiling} turned up'}"
-    return box.kind, box.key, title, things
+    return _Things(box.kind, box.key, title, things)
 
 
-def _answer(
-    asked: Sequence[_Asked], things: Sequence[_Thing], kind: Kind, progress: Progress
-) -> tuple[list[_Heard], int]:
+def _answer(asked: Sequence[_Asked], asking: _Things, progress: Progress) -> tuple[list[_Heard], int]:
+    things, kind = asking.things, asking.kind
     heard: list[_Heard] = []
     problems, waiting, done = 0, iter(things), 0
     while chunk := list(islice(waiting, _CHUNK)):
@@ -214,15 +223,14 @@ def _timed(said: Answers, embedding: float) -> Answers:
 def _found(
     one: _Asked,
     domain: Domain,
-    source: str,
-    title: str,
+    asking: _Things,
     heard: Sequence[_Heard],
-    problems: int,
+    notes: tuple[str, ...],
     most: int,
     device: str,
     settings: Settings,
 ) -> Elsewhere:
-    place = {name: number for number, name in enumerate(one.model.card.classes)}
+    place = {plain(name): number for number, name in enumerate(one.model.card.classes)}
     keys = np.array([key_of(item.sha256) for item in heard], np.int64)
     learned = seen_by(one.model.name, settings)
     told = [usable(part) for part in one.parts]
@@ -230,8 +238,8 @@ def _found(
     seconds = float(np.average([part.seconds or 0.0 for part in one.parts], weights=counts))
     return Elsewhere(
         domain=domain.key,
-        title=title,
-        source=source,
+        title=asking.title,
+        source=asking.source,
         model=one.model.name,
         mark=one.mark,
         draws=one.draws,
@@ -243,7 +251,7 @@ def _found(
         date=datetime.now(UTC).date().isoformat(),
         ids=tuple(item.thing.id for item in heard),
         groups=_numbers([item.thing.group for item in heard]),
-        labels=np.array([place.get(item.thing.label or "", -1) for item in heard], np.int64),
+        labels=np.array([place.get(plain(item.thing.label or ""), -1) for item in heard], np.int64),
         learned=np.zeros(len(heard), bool) if learned is None else np.isin(keys, learned),
         knob=np.array([item.thing.knob for item in heard], np.float64),
         lines=_numbers([item.thing.line for item in heard]),
@@ -253,7 +261,7 @@ def _found(
             for name in MEASURES
             if all(name in part for part in told)
         },
-        notes=(f"{problems:,} items could not be read",) if problems else (),
+        notes=notes,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -33,15 +32,6 @@ def columns(found: Sequence[Run]) -> dict[str, list[object]]:
     return rows
 
 
-def csv_of(found: Sequence[Run]) -> bytes:
-    rows = columns(found)
-    target = io.StringIO(newline="")
-    writer = csv.writer(target)
-    writer.writerow(rows)
-    writer.writerows(zip(*rows.values(), strict=True))
-    return target.getvalue().encode()
-
-
 def can_write_events() -> bool:
     from importlib.util import find_spec
 
@@ -57,11 +47,18 @@ def write_events(found: Sequence[Run], folder: Path) -> tuple[Path, ...]:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
     for run in found:
-        writer = EventFileWriter(str(folder / run.name))
-        for step, seconds, values in _told(run):
-            parts = [Summary.Value(tag=name.replace(" ", "/"), simple_value=value) for name, value in values]
-            writer.add_event(Event(wall_time=run.began + seconds, step=step, summary=Summary(value=parts)))
-        writer.close()
+        try:
+            writer = EventFileWriter(str(folder / run.name))
+            for step, seconds, values in _told(run):
+                parts = [Summary.Value(tag=name.replace(" ", "/"), simple_value=value) for name, value in values]
+                writer.add_event(Event(wall_time=run.began + seconds, step=step, summary=Summary(value=parts)))
+            writer.close()
+        except OSError as error:
+            raise UserFacingError(
+                f"The event files could not be written to {folder.name!r}; name a folder that may be written, on a "
+                "disk with room.",
+                code="disk",
+            ) from error
     return tuple(path for run in found for path in sorted((folder / run.name).glob("events.out.tfevents.*")))
 
 

@@ -81,6 +81,8 @@ def _boxes(page: Page) -> None:
             )
     st.caption("Boxes hold the middle half, whiskers nine tenths. Hollow: all of it is foreign to the model.")
     _shown(_compare_views.boxes(page, str(measure), chosen), page)
+    for note in _compare_views.notes(page, chosen):
+        st.caption(words.plain(note, 400))
 
 
 def _sweeps(page: Page) -> None:

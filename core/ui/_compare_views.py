@@ -106,6 +106,12 @@ def boxes(page: Page, measure: str | None, domains: Sequence[str]) -> list[View]
     return views
 
 
+def notes(page: Page, domains: Sequence[str]) -> list[str]:
+    """What was left out of some domains."""
+    found = {key: dict.fromkeys(note for one in _asked(page, key).values() for note in one.notes) for key in domains}
+    return [f"{page.known[key]}: {note}." for key, several in found.items() for note in several]
+
+
 def sweeps(page: Page, knob: str, what: str, label: str) -> View | None:
     """``what``: "accuracy", or a measure; None where no model was asked."""
     asked, found = _asked(page, knob), dict[str, Sweep]()

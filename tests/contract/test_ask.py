@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from core.errors import UserFacingError
 from core.fingerprint import key_of, sha256_of
 from core.media import door
 from core.pipeline import ask as asking
+from core.pipeline._turned import LINES, MIXES
 from core.pipeline.ask import ask
 from core.pipeline.elsewhere import domain_of, known, offered, path_of, read, spread
 from core.settings import Settings
@@ -91,6 +93,34 @@ def test_items_that_a_model_learned_from_are_marked(settings: Settings) -> None:
     found = ask(NAMES[:1], domain_of("toybox:train"), settings, most=5)[0]
     assert found.learned.all()
     assert not found.outside("toybox").any()
+
+
+def test_what_is_left_out_is_noted_and_labels_are_read_as_people_write_them(settings: Settings, tmp_path: Path) -> None:
+    digits = open_dataset("digits", settings)
+    raw = digits.read(next(item for item in digits.items if item.split == "test"))
+    for name, content in (
+        ("Cup/one.png", raw),
+        ("Cup/two.png", raw[:60]),
+        ("Zebra/three.png", raw),
+        ("Cup/no.png", b""),
+    ):
+        place = tmp_path / "mine" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    found = ask(["toybox-knn"], domain_of(str(tmp_path / "mine")), settings, most=10)[0]
+    cup = load_model("toybox-knn", settings).card.classes.index("cup")
+    assert dict(zip(found.ids, found.labels.tolist(), strict=True)) == {"Cup/one.png": cup, "Zebra/three.png": -1}
+    assert [note for note in found.notes if "1 items could not be read" in note]
+    assert [note for note in found.notes if "the file is empty" in note]
+
+
+def test_no_wish_is_too_large_for_a_knob(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(asked: object, asking: Any, progress: object) -> None:
+        raise UserFacingError(f"{len(asking.things)} things")
+
+    monkeypatch.setattr(asking, "_answer", counted)
+    with pytest.raises(UserFacingError, match=f"^{len(MIXES) * LINES} things"):
+        ask(["toybox-knn"], domain_of("mixing"), settings, most=1_000_000)
 
 
 def test_sounds_are_refused_by_models_for_pictures(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import zipfile
@@ -134,13 +133,11 @@ def test_jobs_that_wait_are_trainings_too(settings: Settings, tmp_path: Path) ->
         end_all(settings)
 
 
-def test_the_csv_has_every_measurement(settings: Settings) -> None:
-    rows = list(
-        csv.DictReader(io.StringIO(run_exports.csv_of([begun(settings, "one"), begun(settings, "two")]).decode()))
-    )
-    assert [row["run"] for row in rows] == ["one"] * 6 + ["two"] * 6
-    assert [row["validation accuracy"] for row in rows[:3]] == ["", "0.2", ""]
-    assert float(rows[2]["loss"]) == pytest.approx(1 / 3)
+def test_the_table_has_every_measurement(settings: Settings) -> None:
+    rows = run_exports.columns([begun(settings, "one"), begun(settings, "two")])
+    assert rows["run"] == ["one"] * 6 + ["two"] * 6
+    assert rows["validation accuracy"][:3] == [None, 0.2, None]
+    assert rows["loss"][2] == pytest.approx(1 / 3)
 
 
 def test_tensorboard_reads_the_event_files(
@@ -177,7 +174,12 @@ def test_the_command_lists_and_writes(
     (row,) = json.loads(capsys.readouterr().out)["runs"]
     assert (row["name"], row["epoch"], row["epochs"], row["validation accuracy"]) == ("one", 3.0, 15, 0.6)
     assert main(("runs", "one", "--to", str(tmp_path / "one.csv"))) == 0
-    assert (tmp_path / "one.csv").read_text().startswith("run,step,seconds,epoch,loss")
+    head, first, *_ = (tmp_path / "one.csv").read_text().splitlines()
+    assert head.startswith("run,step,seconds,epoch,loss")
+    assert first.startswith("one,1.0,0.5,0.5,1.0")
+    (tmp_path / "file").write_text("in the way")
+    for nowhere in (tmp_path / "no" / "such" / "folder.csv", tmp_path / "file" / "events"):
+        assert main(("runs", "one", "--to", str(nowhere))) == 2
     assert main(("runs", "nobody")) == 2
 
 
