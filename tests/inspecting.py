@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.checkpoints import calibrated, heldout
 from core.checkpoints.answering import answers
 from core.checkpoints.directions import Directions
 from core.checkpoints.heldout import Heldout
 from core.checkpoints.saved import Model
-from core.contracts import Dataset, Media, Scope
+from core.contracts import Dataset, Media, Receipt, Scope
 from core.media import door
 from core.pipeline.inspect import COVERAGE, How, Inspected, Reader, reader_of
 from core.pipeline.inspect import inspect as inspected_by
@@ -21,6 +23,7 @@ from core.settings import Settings
 from tests.toy_models import few_digits, part_of, trained
 
 OPTIONS: dict[str, dict[str, Any]] = {"dropsembles": {"members": 2}, "ensemble": {"members": 2}, "abnn": {"members": 2}}
+RATE, HEARS = 8000, 0.5  # tests.saving.CONVNET hears half a second of it
 NOWHERE = Settings(home=Path("nowhere"), checkpoints=Path("nowhere"), device="cpu", offline=True)
 
 
@@ -51,6 +54,12 @@ def with_held(dataset: Dataset, settings: Settings, key: str, scope: Scope, **op
 def png(settings: Settings, place: int = 0) -> bytes:
     digits = few_digits(settings, 12)
     return digits.read([item for item in digits.items if item.split == "test"][place])
+
+
+def sound(seconds: float, seed: int = 0) -> Media:
+    """Noise at RATE."""
+    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
+    return Media("audio", samples, RATE, "ab" * 32, Receipt("wav", "PCM 16 bit", 1, RATE))
 
 
 def directions_in(model: Model) -> Directions | None:

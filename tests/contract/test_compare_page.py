@@ -15,20 +15,18 @@ from core.pipeline.atlas import Atlas, open_atlas
 from core.pipeline.sheets import Sheet, benches, collection_sheet
 from core.pipeline.tabled import Benches
 from core.settings import Settings
-from core.ui import _cached_compare, _compare_ask, cached, models
-from tests.patience import SECONDS
+from core.ui import _cached_compare, _compare_ask, models
+from tests import visits
+from tests.visits import at_home, said
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("toybox-deterministic", "toybox-mc-dropout")
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("PENUMBRA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PENUMBRA_OFFLINE", "1")
-    cached.settings.clear()
-    yield
-    cached.settings.clear()
+def own_home(tmp_path: Path) -> Iterator[None]:
+    with at_home(tmp_path / "home"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +47,7 @@ def collected(settings: Settings) -> tuple[Sheet, ...]:
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    app.run()
-    for key, value in {"model": NAMES[0], **parameters}.items():
-        app.query_params[key] = value
-    app.switch_page("pages/5_Compare.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+    return visits.opened("5_Compare", **{"model": NAMES[0], **parameters})
 
 
 def test_a_collection_is_judged_without_what_a_model_learned_from(settings: Settings) -> None:

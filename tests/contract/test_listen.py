@@ -18,10 +18,9 @@ from core.pipeline.listen import Listening, Tape
 from core.pipeline.places import along
 from core.runner import Answer, Request
 from core.settings import Settings
-from tests.inspecting import Inspector
+from tests.inspecting import HEARS, RATE, Inspector, sound
 from tests.saving import CONVNET, made
 
-RATE, HEARS = 8000, 0.5  # CONVNET hears half a second of it
 CHUNK = 0.25
 
 
@@ -61,11 +60,6 @@ class Asked:
         self.requests.append(request)
         self.clock.now += self.took
         return self.asks[request.model].ask(request)
-
-
-def sound(seconds: float, seed: int = 0) -> Media:
-    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
-    return Media("audio", samples, RATE, "ab" * 32, Receipt("wav", "PCM 16 bit", 1, RATE))
 
 
 def stream(media: Media, models: Sequence[Model], *, took: float = 0.01, **options: Any) -> tuple[Listening, Asked]:

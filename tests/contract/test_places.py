@@ -19,10 +19,8 @@ from core.pipeline.inspect import How
 from core.pipeline.places import Across, Along
 from core.runner import Answer, Request
 from core.settings import Settings
-from tests.inspecting import Inspector, inspect
+from tests.inspecting import HEARS, RATE, Inspector, inspect, sound
 from tests.saving import CONVNET, made
-
-RATE, HEARS = 8000, 0.5  # CONVNET hears half a second of it
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +37,6 @@ def hears(here: Settings) -> Model:
 @pytest.fixture(scope="module")
 def sees(here: Settings) -> Model:
     return made(here, "mc_dropout", "head", name="sees").model
-
-
-def sound(seconds: float, seed: int = 0) -> Media:
-    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
-    return Media("audio", samples, RATE, "ab" * 32, Receipt("wav", "PCM 16 bit", 1, RATE))
 
 
 def picture(pixels: np.ndarray) -> Media:

@@ -22,11 +22,12 @@ from core.pipeline.atlas import Atlas, open_atlas
 from core.pipeline.elsewhere import Elsewhere
 from core.pipeline.tabled import known, open_benches, tabled
 from core.settings import Settings
-from core.ui import _compare_report, _compare_table, _map_report, cached, report
+from core.ui import _compare_report, _compare_table, _map_report, report
 from core.ui._compare_views import Page
 from core.ui.controls import Choice
 from core.ui.report import Chart, Listing, Report
 from tests.patience import SECONDS
+from tests.visits import at_home
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ["toybox-deterministic", "toybox-knn", "toybox-mc-dropout"]
@@ -36,13 +37,8 @@ ROGUE = '</script><script>alert("x")</script>'
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The pages' settings are those of the test as well."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENUMBRA_HOME", str(home))
-        patch.setenv("PENUMBRA_OFFLINE", "1")
-        cached.settings.clear()
-        yield cached.settings()
-    cached.settings.clear()
+    with at_home(tmp_path_factory.mktemp("home")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

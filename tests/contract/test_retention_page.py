@@ -16,22 +16,20 @@ from core.pipeline.atlas import Atlas, open_atlas
 from core.pipeline.judged import Strangers
 from core.pipeline.retained import point_of
 from core.settings import Settings
-from core.ui import _cached_atlas, _cached_retention, _retention_data, cached, tables
+from core.ui import _cached_atlas, _cached_retention, _retention_data, tables
 from core.ui.controls import Choice
 from core.ui.item_cards import reason
-from tests.patience import SECONDS
+from tests import visits
+from tests.visits import at_home, said
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = "toybox-ensemble"
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("PENUMBRA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PENUMBRA_OFFLINE", "1")
-    cached.settings.clear()
-    yield
-    cached.settings.clear()
+def own_home(tmp_path: Path) -> Iterator[None]:
+    with at_home(tmp_path / "home"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +39,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
 
 
 def opened(page: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    app.run()
-    for key, value in {"model": MODEL, **parameters}.items():
-        app.query_params[key] = value
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
+    return visits.opened(page, **{"model": MODEL, **parameters})
 
 
 def brought(monkeypatch: pytest.MonkeyPatch, atlas: Atlas, **changes: Any) -> None:
@@ -55,11 +47,6 @@ def brought(monkeypatch: pytest.MonkeyPatch, atlas: Atlas, **changes: Any) -> No
     own = replace(atlas, source="collection", title="My data", fingerprint=f"own {sorted(changes)}", **changes)
     monkeypatch.setattr(_cached_atlas, "atlas", lambda choice: own)
     monkeypatch.setattr(_cached_atlas, "thumbs_of", lambda atlas, ids: {})
-
-
-def said(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
 
 
 def metric(app: AppTest, label: str) -> str:
