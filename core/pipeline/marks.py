@@ -14,6 +14,7 @@ from core.store import Writer, open_collection
 LONGEST_TAG, LONGEST_NOTE = 40, 2_000
 _PATIENCE = 6.0  # seconds that another writer may take: one who writes a tag is done by then
 _PAUSE = 0.2
+_CHUNK = 1_000  # ids in one question
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ def written(collection: str, settings: Settings, change: Callable[[Writer], None
 
 def known(writer: Writer, ids: Sequence[str]) -> Sequence[str]:
     """The ids, all of which are items of the collection."""
-    there = writer.stored(ids)
+    there: set[str] = set()
+    for start in range(0, len(ids), _CHUNK):
+        there |= writer.stored(ids[start : start + _CHUNK]).keys()
     if gone := [id_ for id_ in ids if id_ not in there]:
         raise UserFacingError(
             f"The collection {writer.name} has no item {gone[0][:80]!r}; it may have been indexed anew. Look again.",

@@ -70,12 +70,16 @@ def write(atlas: Atlas, ids: Sequence[str], settings: Settings, progress: Progre
 
 
 def write_all(atlas: Atlas, ids: Sequence[str], settings: Settings, progress: Progress = no_progress) -> Path:
-    """What a collection can be made of: every item, labelled or not."""
+    """What a collection can be made of: every item, all of them labelled or none."""
     if atlas.labels.ndim == 2:
         raise UserFacingError(_SEVERAL.replace("train on", "index"), code="selection")
     if len(ids) > MOST:
         raise UserFacingError(f"{len(ids):,} items are selected, and at most {MOST:,} are copied from a map; select "
                               "fewer.", code="selection")  # fmt: skip
+    bare = holding(atlas, ids)
+    if 0 < bare.labelled < bare.items:
+        raise UserFacingError(f"{bare.items - bare.labelled:,} of these items have no label and the others have one; "
+                              "select one kind or the other.", code="selection")  # fmt: skip
     return _written(atlas, set(ids), fingerprint(atlas.fingerprint, sorted(ids), "all"), settings, progress)
 
 
@@ -119,15 +123,16 @@ def _fill(manifest: Path, atlas: Atlas, chosen: set[str], settings: Settings, pr
     source = source_of(atlas, settings)
     rows = [row for row, id_ in enumerate(atlas.ids) if id_ in chosen]
     split = _split(atlas, rows)
+    names = {row: name for row in rows if (name := atlas.label_names[row]) is not None}
     with manifest.open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(("path", "label", "group", "id", *(("split",) if split else ())))
+        writer.writerow(("path", "group", "id", *(("label",) if names else ()), *(("split",) if split else ())))
         for done, row in enumerate(rows, 1):
             raw = read_item(atlas, atlas.ids[row], settings, source)
             name = f"{row:06d}.{sniff(raw).container}"
             (manifest.parent / name).write_bytes(raw)
-            told = (name, atlas.label_names[row] or "", f"recording-{int(atlas.groups[row])}", atlas.ids[row])
-            writer.writerow((*told, *((split[row],) if split else ())))
+            told = [one[row] for one in (names, split) if one]
+            writer.writerow((name, f"recording-{int(atlas.groups[row])}", atlas.ids[row], *told))
             progress(done, len(rows), "copy")
 
 

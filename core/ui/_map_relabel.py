@@ -17,18 +17,23 @@ from core.ui.controls import Choice
 
 _HERE, _SHEET = "Here", "In a spreadsheet"
 _MOST = 300  # lines that are edited on the page
-_FILLED, _SAID = "map-relabel-filled", "map-relabel-said"  # in the session: is it filled in; what was done
+_FILLED = "map-relabel-filled"  # in the session: is the model's class filled in
+_SAID = "map-relabel-said"  # in the session: name of the data, what was done to it, was it refused?
 _ROUND = "map-relabel-round"  # in the session: how many tables were filled in before this one
 
 
 def show(chosen: Choice, atlas: Atlas) -> None:
     if atlas.labels.ndim == 2:
         return
-    with st.expander("Correct labels", icon=":material/edit_note:", expanded=_SAID in st.session_state):
+    name, said, refused = st.session_state.get(_SAID, ("", "", False))
+    mine = name == atlas.name
+    with st.expander("Correct labels", icon=":material/edit_note:", expanded=mine):
         if atlas.source == HELDOUT:
             _map_collect.offer(chosen, atlas)
             return
-        if said := st.session_state.get(_SAID):
+        if mine and refused:
+            st.error(said, icon=":material/block:")
+        elif mine:
             st.success(said, icon=":material/check:")
         held = _map_selected.held(atlas)
         _edit(atlas, np.arange(len(atlas)) if held is None else held, held is not None)
@@ -64,7 +69,7 @@ def _filled(atlas: Atlas, rows: np.ndarray) -> tuple[Line, ...]:
     known = sorted({*atlas.classes, *(name for name in atlas.label_names if name)})
     edited = st.data_editor(
         {name: sheet[name] for name in relabel_sheet.COLUMNS if name != "file"},
-        hide_index=True, disabled=["id", "label", "model_class", "confidence"],
+        hide_index=True, placeholder="", disabled=["id", "label", "model_class", "confidence"],
         column_config={
             "label": "label", "model_class": "the model says",
             "confidence": st.column_config.NumberColumn("confidence", format="percent"),
@@ -143,9 +148,13 @@ def _apply(atlas: Atlas, planned: Preview) -> None:
     try:
         batch = relabel.apply(atlas.name, planned, cached.settings())
     except UserFacingError as error:
-        st.session_state[_SAID] = f"Nothing was changed: {words.plain(str(error), 300)}"
-    else:
-        st.session_state[_SAID] = f"{_labels(len(batch.changes))} changed. Lists, colours and figures follow."
+        st.session_state[_SAID] = (atlas.name, f"Nothing was changed: {words.plain(str(error), 300)}", True)
+        return
+    st.session_state[_SAID] = (
+        atlas.name,
+        f"{_labels(len(batch.changes))} changed. Lists, colours and figures follow.",
+        False,
+    )
     _fill(False)
     st.session_state[_map_cards.CHANGED] = True
 
@@ -174,6 +183,6 @@ def _undo(atlas: Atlas) -> None:
     try:
         batch = relabel.undo(atlas.name, cached.settings())
     except UserFacingError as error:
-        st.session_state[_SAID] = f"Nothing was changed: {words.plain(str(error), 300)}"
+        st.session_state[_SAID] = (atlas.name, f"Nothing was changed: {words.plain(str(error), 300)}", True)
         return
-    st.session_state[_SAID] = f"{_labels(len(batch.changes))} as before."
+    st.session_state[_SAID] = (atlas.name, f"{_labels(len(batch.changes))} as before.", False)

@@ -54,6 +54,7 @@ SHOTS = (
         phone=f"{_SAMPLE}A+sound+of+no+class",
     ),
     *three("map", "/Map", _CHART, 1240, dark="/Map?model=toybox-laplace"),
+    Shot("lists", "/Map?model=toybox-ensemble&list=wrong", _CHART, height=1500),
     *three("retention", "/Retention", _CHART, 1240, dark="/Retention?model=toybox-laplace&keep=0.7"),
     *three("compare", "/Compare", _CHART, 1240, dark="/Compare?model=toybox-laplace"),
     *three("retrieve", "/Retrieve", _CHART, 1240, dark="/Retrieve?model=toybox-laplace"),
