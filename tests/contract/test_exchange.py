@@ -209,7 +209,7 @@ def test_the_command_writes_for_a_tool(
     assert main(("export", "five", "--to", str(target), "--for", "spotlight", "--json")) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["rows"], told["for"], told["model"]) == (5, "spotlight", MODEL)
-    assert told["recipe"].startswith("import pandas")
+    assert told["recipe"].startswith("# pip install renumics-spotlight\nimport pandas")
     assert parquet.read_table(target).num_rows == 5
     for words, sentence in (
         (("--for", "excel"), "There is no export for 'excel'; known: fiftyone, spotlight, embedding-atlas."),
