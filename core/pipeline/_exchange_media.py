@@ -86,19 +86,24 @@ def _copy(atlas: Atlas, id_: str, settings: Settings, source: Dataset) -> str | 
     """Named by its content, so that it is written once."""
     try:
         raw = read_item(atlas, id_, settings, source)
-        return str(kept(raw, settings))
     except (UserFacingError, OSError):
         return None
+    return str(kept(raw, settings))
 
 
 def kept(raw: bytes, settings: Settings) -> Path:
     digest = sha256_of(raw)
     place = settings.home.resolve() / "exports" / digest[:2] / f"{digest[:32]}.{sniff(raw).container}"
-    if not place.is_file():
+    if place.is_file():
+        return place
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(f".{uuid.uuid4().hex}")
         part.write_bytes(raw)
         part.replace(place)
+    except OSError as error:
+        sentence = "The files of the items could not be written here; free some space, then try again."
+        raise UserFacingError(sentence, code="disk") from error
     return place
 
 

@@ -135,8 +135,7 @@ class Collection:
         """Write the items with their tags, notes and measures to a .csv or .parquet; returns their number."""
         write = export.writer_for(path)
         table = self.read(export.joined)
-        with told("write", f"the export {path.name!r}"):
-            export.replaced(path, table, write)
+        export.to_file(path, table, write)
         return table.num_rows
 
     def read(self, action: Callable[[Snapshot], T]) -> T:

@@ -180,6 +180,12 @@ def test_items_whose_files_are_elsewhere_say_so(settings: Settings) -> None:
     assert len(placed) == 6
 
 
+def test_a_full_disk_is_one_sentence(sounds: Atlas, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "exports").write_text("no folder")
+    with pytest.raises(UserFacingError, match="free some space"):
+        exchange.made(sounds, SOUNDS[:1], "spotlight", ".csv", replace(settings, home=tmp_path))
+
+
 # ---- the lines that open it, and the command ----
 
 
