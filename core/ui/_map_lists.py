@@ -10,7 +10,7 @@ from core.ui import _cached_lists, _map_selected, address, bound, words
 from core.ui._map_selected import LIST
 from core.ui.address import Kept
 
-_AT_ONCE = 4_000  # items up to which every list is made before it is asked for, so that its count can be said
+_AT_ONCE = 5_000  # items up to which near duplicates are counted before they are asked for: all pairs are looked at
 _PUT = "map-listed"  # in the session: what list of which items was last selected
 _LIKES = (LEAST_ALIKE, 0.9, 0.95, 0.98, 0.99, ALIKE, 0.999)
 _LIKE = Kept("alike", ALIKE, bound.one_of(_LIKES), "a likeness to look for")
@@ -58,7 +58,7 @@ def show(atlas: Atlas) -> Listed | None:
 
 
 def _count(atlas: Atlas, key: str, wanted: str, least: float) -> str:
-    if len(atlas) > _AT_ONCE and key != wanted:
+    if key == "twice" != wanted and len(atlas) > _AT_ONCE:
         return ""
     found = _cached_lists.listed(atlas, key, least)
     return " –" if found.why_not is not None else f" {words.count(len(found))}"

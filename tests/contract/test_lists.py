@@ -98,6 +98,14 @@ def test_labels_that_were_swapped_on_purpose_are_found_and_come_first(toys: Atla
     assert len(found) <= 44
 
 
+def test_the_label_that_fits_least_comes_first(toys: Atlas) -> None:
+    rows = listed(toys, "wrong").rows
+    assert toys.probs is not None
+    margins = [toys.probs[row, toys.labels[row]] - np.delete(toys.probs[row], toys.labels[row]).max() for row in rows]
+    assert (np.diff(margins) >= 0).all()
+    assert max(margins) < 0 < len(margins)
+
+
 def test_copies_and_pieces_of_one_recording_are_named_as_such(settings: Settings) -> None:
     box = open_atlas("heldout", "soundbox-ensemble", settings)
     assert box.features is not None
