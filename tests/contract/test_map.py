@@ -15,6 +15,7 @@ from core.maps.saved import load_map, of_collection, saved_maps
 from core.pipeline.map import SPREAD, draw_heldout, draw_map, seeds_agree
 from core.settings import Settings
 from core.store import About, delete, open_collection
+from tests.laying import lay_out_plainly
 from tests.stored import TOY, item, sha, vector
 
 ITEMS = 24
@@ -25,6 +26,11 @@ def settings(tmp_path: Path) -> Settings:
     settings = Settings(home=tmp_path)
     filled(settings, range(ITEMS))
     return settings
+
+
+@pytest.fixture(autouse=True)
+def plain_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out_plainly(monkeypatch)
 
 
 def filled(settings: Settings, numbers: range) -> None:

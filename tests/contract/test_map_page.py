@@ -21,6 +21,7 @@ from core.pipeline.atlas import open_atlas
 from core.settings import PROJECT, Settings
 from core.ui import _map_cards, cached, running
 from tests.atlases import MODEL, filled, picture
+from tests.laying import lay_out_plainly
 from tests.patience import SECONDS
 
 
@@ -199,6 +200,7 @@ def test_the_same_upload_is_kept_once_and_alone(tmp_path: Path) -> None:
 def test_one_command_takes_a_folder_to_a_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    lay_out_plainly(monkeypatch)
     for name in ("ball", "cup"):
         (tmp_path / "source" / name).mkdir(parents=True)
         for number in range(5):
