@@ -1,7 +1,7 @@
 """Maps without UMAP, for tests of what is kept of a map and when.
 
-UMAP itself is what tests/maths/test_maps.py tests; in a fresh environment it compiles for half a minute in every process
-that draws with it.
+UMAP itself is what tests/maths/test_maps.py tests; in a fresh environment it compiles for half a minute in every
+process that draws with it.
 """
 
 from __future__ import annotations
