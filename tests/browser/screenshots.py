@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.conftest import free_port, start_browser, start_server
+from tests.browser.conftest import ROOT, free_port, start_browser, start_server
 
 FOLDER = Path(__file__).resolve().parent / "pictures"
 
@@ -26,18 +29,21 @@ class Shot:
     width: int = 1280
     height: int = 900
     scheme: Literal["light", "dark"] = "light"
+    press: str = ""  # a button to begin with, if the page only offers something
 
     @property
     def file(self) -> str:
         return f"tests/browser/pictures/{self.name}.png"
 
 
-def three(name: str, where: str, wait_for: str, height: int = 900, *, dark: str = "", phone: str = "") -> list[Shot]:
+def three(
+    name: str, where: str, wait_for: str, height: int = 900, *, dark: str = "", phone: str = "", press: str = ""
+) -> list[Shot]:
     """A page in light, in the dark theme and on a phone; other places than ``where`` show more of it."""
     return [
-        Shot(name, where, wait_for, height=height),
-        Shot(f"{name}-dark", dark or where, wait_for, height=height, scheme="dark"),
-        Shot(f"{name}-phone", phone or where, wait_for, width=390, height=1240),
+        Shot(name, where, wait_for, height=height, press=press),
+        Shot(f"{name}-dark", dark or where, wait_for, height=height, scheme="dark", press=press),
+        Shot(f"{name}-phone", phone or where, wait_for, width=390, height=1240, press=press),
     ]
 
 
@@ -58,7 +64,11 @@ SHOTS = (
     *three("retention", "/Retention", _CHART, 1240, dark="/Retention?model=toybox-laplace&keep=0.7"),
     *three("compare", "/Compare", _CHART, 1240, dark="/Compare?model=toybox-laplace"),
     *three("retrieve", "/Retrieve", _CHART, 1240, dark="/Retrieve?model=toybox-laplace"),
+    *three("train", "/Train?run=first", _CHART, 1500),
+    *three("listen", "/Listen?made=Dog", "text=Doubt was highest between", 1240, press="Listen"),
+    *three("you", "/You?model=toybox-ensemble", "text=What is it?", 1000, press="Begin"),
 )
+FIRST = ("train", "first", "--name", "first")  # what the page Train has to show
 RUNS = "[data-testid=stApp][data-test-script-state=running]"
 
 
@@ -67,6 +77,8 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     context = browser.new_context(viewport=size, color_scheme=shot.scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address + shot.where)
+    if shot.press:
+        page.get_by_role("button", name=re.compile(f"^{shot.press}")).click(timeout=120_000)
     page.locator(shot.wait_for).first.wait_for(timeout=120_000)
     for _ in range(2):  # once more: a first answer may have been the first of several
         page.locator(RUNS).wait_for(state="detached", timeout=120_000)
@@ -82,6 +94,9 @@ def main(wanted: Sequence[str] = ()) -> None:
     FOLDER.mkdir(exist_ok=True)
     port = free_port()
     with tempfile.TemporaryDirectory() as home, sync_playwright() as run:
+        if not wanted or "train" in wanted:
+            command = [sys.executable, "-m", "core", *FIRST]
+            subprocess.run(command, cwd=ROOT, env={**os.environ, "PENUMBRA_HOME": home}, check=True)
         server = start_server(Path(home), port)
         browser = start_browser(run)
         try:
