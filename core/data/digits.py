@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from functools import cache
 from pathlib import Path
@@ -42,13 +43,13 @@ def open_digits(location: Path | None, settings: Settings) -> Dataset:
 
 @cache
 def _arrays() -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.datasets import load_digits
-
-    rows, labels = load_digits(return_X_y=True)
-    pictures = np.asarray(rows).reshape(-1, 8, 8)
+    """The file that scikit-learn reads; importing its reader would load pandas and much of scipy."""
+    (library,) = importlib.util.find_spec("sklearn").submodule_search_locations  # type: ignore[union-attr]
+    table = np.loadtxt(Path(library) / "datasets/data/digits.csv.gz", delimiter=",")
+    pictures, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
     grey = np.floor(pictures * (255.0 / 16.0) + 0.5).astype(np.uint8)  # published as counts of ink, 0..16
     grey.setflags(write=False)
-    return grey, np.asarray(labels)
+    return grey, labels
 
 
 def _item(id_: str, label: int) -> Item:

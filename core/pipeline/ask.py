@@ -31,7 +31,7 @@ from core.media import door
 from core.pipeline._judge import usable
 from core.pipeline._turned import LINES, MIXES, Turned, mixtures, shared_box, spoilt
 from core.pipeline.atlas import plain
-from core.pipeline.elsewhere import MOST, Domain, Elsewhere, load, path_of, read, save, spread
+from core.pipeline.elsewhere import MOST, Domain, Elsewhere, load, paths_of, read, save, spread
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
 
@@ -91,17 +91,19 @@ def ask(
     again: bool = False,
     device: str = "cpu",
     progress: Progress = no_progress,
+    ship: bool = False,
 ) -> tuple[Elsewhere, ...]:
-    """What is stored already is not asked again. ``draws`` and ``seed`` None: as the held-out answers were given."""
+    """What is stored already is not asked again. ``draws`` and ``seed`` None: as the held-out answers were given;
+    ``ship``: keep the answers beside the models that come with the app."""
     asked = [_asked(name, settings, draws, seed, device) for name in dict.fromkeys(names)]
-    fresh = [one for one in asked if again or not _is_kept(one, domain, most, settings)]
+    fresh = [one for one in asked if again or not _is_kept(one, domain, most, settings, ship)]
     if fresh:
         asking = _things(domain, fresh, settings, most)
         _refuse_kind(fresh, asking)
         heard, problems = _answer(fresh, asking, progress)
         notes = (*asking.notes, *((f"{problems:,} items could not be read",) if problems else ()))
         for one in fresh:
-            save(_found(one, domain, asking, heard, notes, most, device, settings), settings)
+            save(_found(one, domain, asking, heard, notes, most, device, settings), settings, ship=ship)
     found = [load(one.model.name, one.mark, domain.key, settings, one.draws, one.seed) for one in asked]
     return tuple(one for one in found if one is not None)
 
@@ -116,8 +118,9 @@ def _asked(name: str, settings: Settings, draws: int | None, seed: int | None, d
     return _Asked(model, mark_of(find(name, settings)), draws, model.card.seed if seed is None else seed)
 
 
-def _is_kept(one: _Asked, domain: Domain, most: int, settings: Settings) -> bool:
-    return read(path_of(one.model.name, one.mark, domain.key, most, one.draws, one.seed, settings)) is not None
+def _is_kept(one: _Asked, domain: Domain, most: int, settings: Settings, ship: bool) -> bool:
+    own, shipped = paths_of(one.model.name, one.mark, domain.key, most, one.draws, one.seed, settings)
+    return any(read(path) is not None for path in ((shipped,) if ship else (own, shipped)))
 
 
 def _refuse_kind(asked: Sequence[_Asked], asking: _Things) -> None:
@@ -147,7 +150,8 @@ def _things(domain: Domain, asked: Sequence[_Asked], settings: Settings, most: i
         )
         for item in spread(items, most)
     ]
-    return _Things(dataset.kind, dataset.key, domain.title, things, dataset.notes)
+    left_out = dataset.notes if domain.kind is None else ()  # of a set they say how it was made
+    return _Things(dataset.kind, dataset.key, domain.title, things, left_out)
 
 
 def _turned(domain: Domain, asked: Sequence[_Asked], most: int) -> _Things:

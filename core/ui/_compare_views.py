@@ -109,7 +109,7 @@ def boxes(page: Page, measure: str | None, domains: Sequence[str]) -> list[View]
 def notes(page: Page, domains: Sequence[str]) -> list[str]:
     """What was left out of some domains."""
     found = {key: dict.fromkeys(note for one in _asked(page, key).values() for note in one.notes) for key in domains}
-    return [f"{page.known[key]}: {note}." for key, several in found.items() for note in several]
+    return [f"{page.known[key]}: {note.rstrip('.')}." for key, several in found.items() for note in several]
 
 
 def sweeps(page: Page, knob: str, what: str, label: str) -> View | None:
