@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     elif options.action == "remove":
         marks.untag(options.collection, options.ids, options.tag, settings)
     elif options.action == "note":
-        marks.note(options.collection, options.id, options.text, settings)
+        marks.note(options.collection, [options.id], options.text, settings)
     found = marks.marks_of(options.collection, settings)
     counts = found.counts()
     lines = [f"{tag}: {count:,} item{'' if count == 1 else 's'}" for tag, count in counts.items()]

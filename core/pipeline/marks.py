@@ -72,13 +72,13 @@ def untag(collection: str, ids: Sequence[str], text: str, settings: Settings) ->
     written(collection, settings, lambda writer: writer.untag(ids, wanted))
 
 
-def note(collection: str, id_: str, text: str, settings: Settings) -> None:
-    """An empty one is removed."""
+def note(collection: str, ids: Sequence[str], text: str, settings: Settings) -> None:
+    """The same note beside each, in place of the one it had; an empty one removes that."""
     kept = note_of(text)
 
     def change(writer: Writer) -> None:
-        known(writer, [id_])
-        writer.note(id_, kept)
+        for id_ in known(writer, ids):
+            writer.note(id_, kept)
 
     written(collection, settings, change)
 

@@ -19,7 +19,19 @@ from core.pipeline import plain_table, uploads
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.map import SPREAD
 from core.store import names, open_collection
-from core.ui import _cached_atlas, _map_exchange, _map_report, address, cached, controls, jobs, models, tables, words
+from core.ui import (
+    _cached_atlas,
+    _cached_lists,
+    _map_exchange,
+    _map_report,
+    address,
+    cached,
+    controls,
+    jobs,
+    models,
+    tables,
+    words,
+)
 from core.ui.address import Kept
 from core.ui.controls import Choice
 
@@ -41,13 +53,20 @@ WHICH = Kept("map", "", _key, "a map that is saved here")  # the one that is sho
 def table(atlas: Atlas, rows: np.ndarray) -> None:
     """The selection as CSV and Parquet, for other tools, as a report, and as a script that finds it again."""
     tables.downloads(
-        lambda: plain_table.columns(atlas, rows, _cached_atlas.codes(atlas)),
+        lambda: {**plain_table.columns(atlas, rows, _cached_atlas.codes(atlas)), **_written(atlas, rows)},
         "map-table",
         about=plain_table.about(atlas),
         name=f"map-{atlas.name}",
     )
     _map_exchange.show(atlas, rows)
     _map_report.downloads(atlas, rows)
+
+
+def _written(atlas: Atlas, rows: np.ndarray) -> dict[str, Sequence[object]]:
+    """What people wrote beside items, where any did."""
+    marks, ids = _cached_lists.marks(atlas), [atlas.ids[row] for row in rows.tolist()]
+    tags = {"tags": [", ".join(marks.tags.get(id_, ())) or None for id_ in ids]} if marks.tags else {}
+    return {**tags, **({"note": [marks.notes.get(id_) for id_ in ids]} if marks.notes else {})}
 
 
 # ---- where there is nothing to draw yet ----

@@ -14,6 +14,7 @@ from core.pipeline.atlas import Atlas
 from core.ui import _cached_lists, _map_cards, cached, words
 
 _OPEN = "map-marks-open"  # in the session: (collection, id) of the item whose tags are being written
+_TAG, _NOTE = "map-tag", "map-note-all"  # widgets
 _SAID = "map-marks-said"  # in the session: (place, sentence, was it refused?)
 
 
@@ -29,24 +30,29 @@ def bar(atlas: Atlas, rows: np.ndarray, hold: Hold) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         tag = st.selectbox(
-            "Tag", list(counts), index=None, accept_new_options=True, key="map-tag", width=240,
+            "Tag", list(counts), index=None, accept_new_options=True, key=_TAG, width=240,
             format_func=lambda name: f"{name} ({counts[name]})" if name in counts else name,
             placeholder="Choose one, or type a new one",
         )  # fmt: skip
         many = f"{words.count(len(rows))} item{'' if len(rows) == 1 else 's'}"
         ids = [atlas.ids[row] for row in rows.tolist()]
-        st.button(f"Tag {many}", icon=":material/sell:", disabled=not tag, on_click=_all, args=(atlas, ids, tag, True),
+        st.button(f"Tag {many}", icon=":material/sell:", disabled=not tag, on_click=_all, args=(atlas, ids, True),
                   key="map-tag-add")  # fmt: skip
         there = tag in counts
-        st.button("Remove it", disabled=not there, on_click=_all, args=(atlas, ids, tag, False),
+        st.button("Remove it", disabled=not there, on_click=_all, args=(atlas, ids, False),
                   key="map-tag-remove", type="tertiary", help="From the selected items.")  # fmt: skip
-        st.button("Only those with it", disabled=not there, on_click=_only, args=(atlas, rows, tag, hold),
+        st.button("Only those with it", disabled=not there, on_click=_only, args=(atlas, rows, hold),
                   key="map-tag-only", type="tertiary", help="Of the selected items.")  # fmt: skip
+        with st.popover("Note", icon=":material/sticky_note_2:"):
+            st.text_area(f"Note beside {many}", max_chars=kept.LONGEST_NOTE, key=_NOTE)
+            st.button("Write it", icon=":material/check:", on_click=_note, args=(atlas, ids), key="map-note-write",
+                      help="In place of the notes that they have; an empty one removes them.")  # fmt: skip
     _tell("bar")
 
 
-def _only(atlas: Atlas, rows: np.ndarray, tag: str, hold: Hold) -> None:
+def _only(atlas: Atlas, rows: np.ndarray, hold: Hold) -> None:
     """Runs before the page."""
+    tag = st.session_state[_TAG] or ""
     mine = set(_cached_lists.marks(atlas).tagged(tag))
     found = rows[np.array([atlas.ids[row] in mine for row in rows.tolist()], bool)]
     if len(found):
@@ -120,11 +126,19 @@ def _save(atlas: Atlas, row: int, tags: list[str], note: str, label: str | None)
         st.session_state[_map_cards.CHANGED] = True
 
 
-def _all(atlas: Atlas, ids: list[str], tag: str, add: bool) -> None:
-    """Runs before the page."""
+def _all(atlas: Atlas, ids: list[str], add: bool) -> None:
+    """Runs before the page, with the tag that was chosen last."""
+    tag = st.session_state[_TAG] or ""
     what = kept.tag if add else kept.untag
     said = f"{words.count(len(ids))} items {'have the tag' if add else 'are without the tag'} {words.plain(tag)} now."
     _done("bar", said, lambda: what(atlas.name, ids, tag, cached.settings()))
+
+
+def _note(atlas: Atlas, ids: list[str]) -> None:
+    """Runs before the page, with what was typed last."""
+    text = str(st.session_state[_NOTE])
+    said = f"{words.count(len(ids))} items have {'this note' if text.strip() else 'no note'} now."
+    _done("bar", said, lambda: kept.note(atlas.name, ids, text, cached.settings()))
 
 
 def _done(place: str, said: str, change: Callable[[], None]) -> bool:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,7 +18,7 @@ from core.pipeline.lists import listed
 from core.pipeline.map import draw_map
 from core.settings import PROJECT, Settings
 from core.store import open_collection
-from core.ui import cached, running
+from core.ui import _map_data, cached, running
 from tests.atlases import MODEL, filled
 
 
@@ -143,6 +144,19 @@ def test_a_tag_for_all_is_added_chosen_by_and_removed(settings: Settings) -> Non
     assert "2 items are without the tag odd now" in said(app)
     assert marks.marks_of("five", settings).counts() == {}
     assert "2 selected" in said(app)
+
+
+def test_a_note_for_all_is_written_and_goes_out_with_the_table(settings: Settings) -> None:
+    marks.tag("five", ["0.png", "2.png"], "odd", settings)
+    app = opened(data="five", model=MODEL)
+    app.text_area(key="map-note-all").set_value("from the old microphone").run()
+    pressed(app, "Write it")
+    assert "5 items have this note now" in said(app)
+    assert set(marks.marks_of("five", settings).notes.values()) == {"from the old microphone"}
+    atlas = open_atlas("five", MODEL, settings)
+    told = _map_data._written(atlas, np.array([2, 1]))
+    assert told == {"tags": ["odd", None], "note": ["from the old microphone"] * 2}
+    assert _map_data._written(open_atlas("heldout", MODEL, settings), np.array([2])) == {}
 
 
 def test_who_writes_while_another_process_does_is_told_so_and_nothing_is_lost(

@@ -134,7 +134,7 @@ def test_names_that_a_spreadsheet_would_run_go_out_harmless_and_come_back_as_the
     with open_collection(five.collections, "five", write=True) as writer:
         row = writer.fetch(["3.png"])[0]
         writer.add([replace(row, id="=cmd()", label="@sum"), replace(row, id="-9.png", label="+1")])
-    marks.note("five", "=cmd()", "=1+1", five)
+    marks.note("five", ["=cmd()"], "=1+1", five)
     raw = sheet(five, lambda line: line.update(new_label="boat" if "cmd" in line["id"] else ""))
     cells = [cell for row in csv.reader(io.StringIO(raw.decode())) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
@@ -242,7 +242,7 @@ def test_tags_and_notes_are_seen_by_all_and_survive(five: Settings) -> None:
     with pytest.raises(UserFacingError, match="no item"):
         marks.tag("five", ["0.png", "gone.png"], "loud", five)
     with pytest.raises(UserFacingError, match="shorten"):
-        marks.note("five", "0.png", "x" * 2001, five)
+        marks.note("five", ["0.png"], "x" * 2001, five)
     assert marks.marks_of("five", five).counts() == {"loud": 1}
 
 
