@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from core.pipeline import relabel
 from core.pipeline.atlas import open_atlas
 from core.pipeline.lists import listed
 from core.settings import Settings
@@ -61,6 +62,8 @@ def labels(settings: Settings) -> dict[str, str]:
 def test_wrong_labels_are_found_marked_corrected_and_trained_on(
     visitor: Visitor, place: str, settings: Settings, truth: Planted
 ) -> None:
+    for _ in relabel.history(NAME, settings):  # a second try begins as the first did
+        relabel.undo(NAME, settings)
     atlas = open_atlas(NAME, MODEL, settings)
     found = [atlas.ids[row] for row in listed(atlas, "wrong").rows.tolist()]
     hits = truth.wrong & set(found)
