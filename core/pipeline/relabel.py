@@ -229,8 +229,8 @@ class _Found:
         self.untouched = self.already = 0
 
     def note(self, id_: str, line: Line, here: str) -> None:
-        if line.note is None or line.note in {here, safe_cell(here)}:
-            return
+        if line.note is None or line.note in {"", here, safe_cell(here)}:
+            return  # an empty cell removes nothing: somebody may have written since the list was made
         text = line.note[1:] if line.note.startswith("'") and safe_cell(line.note[1:]) == line.note else line.note
         self.notes[id_] = note_of(text)
 

@@ -87,6 +87,8 @@ def test_a_list_that_comes_back_changes_what_was_filled_in_and_nothing_else(five
     relabel.apply("five", planned, five)
     assert labels(five) == dict(zip(FIVE, ("boat", "boat", "cup", "zebra", "cup"), strict=True))
     assert marks.marks_of("five", five).notes == {"2.png": "looks odd"}
+    old = sheet(five, lambda line: line.update(note=""))  # as it went out before anybody wrote
+    assert brought(five, old).notes == ()
     again = brought(five, sheet(five, to(n0="boat")))
     assert (again.changes, again.already) == ((), 1)
 
