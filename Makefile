@@ -54,6 +54,7 @@ boxes: $(VENV)/.dev-installed ## what a linear model and a small ConvNet reach o
 models: $(VENV)/.dev-installed ## make the models in checkpoints/ that are missing (hours on two cores; goes on after a stop)
 	$(RUN) -m tests.shipped
 	$(RUN) -m tests.shipped_maps
+	$(RUN) -m tests.shipped_asked
 	$(RUN) -m tests.tables
 
 figures: $(VENV)/.dev-installed ## run the README's measurements that are missing (hours; needs ESC-10, CIFAR-10 and the spoken digits)

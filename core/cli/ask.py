@@ -25,6 +25,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=at_least_one, metavar="S", help="draws; as the held-out answers by default")
     parser.add_argument("--seed", type=int, metavar="N", help="of the draws; the model's by default")
     parser.add_argument("--again", action="store_true", help="ask anew what is stored already")
+    parser.add_argument("--ship", action="store_true", help="keep the answers beside the app's own models")
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
@@ -50,6 +51,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
             again=options.again,
             device=choose(settings.device).key,
             progress=report,
+            ship=options.ship,
         )
     ]
     return Outcome({"asked": [_row(one) for one in found]}, tuple(_line(one) for one in found))

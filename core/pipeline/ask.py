@@ -120,7 +120,7 @@ def _asked(name: str, settings: Settings, draws: int | None, seed: int | None, d
 
 def _is_kept(one: _Asked, domain: Domain, most: int, settings: Settings, ship: bool) -> bool:
     own, shipped = paths_of(one.model.name, one.mark, domain.key, most, one.draws, one.seed, settings)
-    return any(read(path) is not None for path in ((shipped,) if ship else (own, shipped)))
+    return read(shipped if ship else own) is not None
 
 
 def _refuse_kind(asked: Sequence[_Asked], asking: _Things) -> None:

@@ -1,7 +1,7 @@
 """What models said of items from elsewhere, or of items whose knob was turned, as ``core.pipeline.ask`` stored it.
 
 One file a model and domain, found again by the model's weights, the draws, the seed and how many items were asked.
-Needs no torch.
+Some come with the app, so that a clone shows them without asking. Needs no torch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +165,21 @@ def timed(model: str, mark: str, settings: Settings, draws: int) -> tuple[float,
     return None if last is None else (float(last["seconds"]), str(last["hardware"]))
 
 
-def path_of(model: str, mark: str, domain: str, most: int, draws: int, seed: int, settings: Settings) -> Path:
-    return _folder(model, mark, settings) / f"{fingerprint('elsewhere', domain, most, draws, seed)[:24]}.npz"
+def paths_of(
+    model: str, mark: str, domain: str, most: int, draws: int, seed: int, settings: Settings
+) -> tuple[Path, Path]:
+    """Where they lie that were given here, and where those that came with the app."""
+    own, shipped = _folders(model, mark, settings)
+    name = f"{fingerprint('elsewhere', domain, most, draws, seed)[:24]}.npz"
+    return own / name, shipped / name
 
 
-def save(found: Elsewhere, settings: Settings) -> Path:
-    """Whole or not at all."""
-    path = path_of(found.model, found.mark, found.domain, found.most, found.draws, found.seed, settings)
+def save(found: Elsewhere, settings: Settings, *, ship: bool = False) -> Path:
+    """Whole or not at all; ``ship`` puts it beside the models that come with the app, without the seconds it took:
+    those of another machine say nothing here."""
+    own, shipped = paths_of(found.model, found.mark, found.domain, found.most, found.draws, found.seed, settings)
+    path = shipped if ship else own
+    found = replace(found, seconds=None, hardware="") if ship else found
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {name: value for name, value in asdict(found).items() if name not in (*_ARRAYS, "doubts")}
     arrays: dict[str, Any] = {name: getattr(found, name) for name in _ARRAYS}
@@ -187,8 +195,9 @@ def save(found: Elsewhere, settings: Settings) -> Path:
     return path
 
 
-def _folder(model: str, mark: str, settings: Settings) -> Path:
-    return settings.home / "elsewhere" / f"{model}-{mark[:12]}"
+def _folders(model: str, mark: str, settings: Settings) -> tuple[Path, Path]:
+    name = f"{model}-{mark[:12]}"
+    return settings.home / "elsewhere" / name, settings.checkpoints / "elsewhere" / name
 
 
 def _way(told: Mapping[str, Any]) -> tuple[int, int]:
@@ -196,9 +205,14 @@ def _way(told: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _kept(model: str, mark: str, settings: Settings) -> list[tuple[Path, dict[str, Any]]]:
-    """What a model was asked, and what each file says of itself."""
-    paths = sorted(_folder(model, mark, settings).glob("[!.]*.npz"))
-    return [(path, told) for path in paths if (told := _opened(path, lambda found: {}))]
+    """What a model was asked, here first, and what each file says of itself."""
+    return [one for folder in _folders(model, mark, settings) for one in _in(folder, mark)]
+
+
+def _in(folder: Path, mark: str) -> list[tuple[Path, dict[str, Any]]]:
+    paths = sorted(folder.glob("[!.]*.npz"))
+    told = [(path, told) for path in paths if (told := _opened(path, lambda found: {}))]
+    return [(path, one) for path, one in told if one["mark"] == mark]  # the folder's name holds its beginning alone
 
 
 def read(path: Path) -> Elsewhere | None:

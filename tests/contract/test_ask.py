@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from core.checkpoints.answering import answers
+from core.checkpoints.folders import find, mark_of
 from core.checkpoints.saved import load_model
 from core.cli import main
 from core.data import open_dataset
@@ -18,11 +20,13 @@ from core.errors import UserFacingError
 from core.fingerprint import key_of, sha256_of
 from core.media import door
 from core.pipeline import ask as asking
+from core.pipeline import elsewhere
 from core.pipeline._turned import LINES, MIXES
 from core.pipeline.ask import ask
-from core.pipeline.elsewhere import domain_of, known, offered, path_of, read, spread
+from core.pipeline.elsewhere import domain_of, known, offered, paths_of, read, spread
 from core.settings import Settings
 from core.training.examples import Examples, InMemory
+from tests import shipped_asked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("toybox-deterministic", "toybox-knn", "toybox-mc-dropout")
@@ -63,7 +67,7 @@ def test_what_is_stored_is_not_asked_again(settings: Settings, monkeypatch: pyte
 
 def test_a_damaged_answer_is_none_and_asked_again(settings: Settings) -> None:
     first = ask(NAMES[:1], domain_of("digits:test"), settings, most=3)[0]
-    place = path_of(first.model, first.mark, first.domain, 3, first.draws, first.seed, settings)
+    place, _ = paths_of(first.model, first.mark, first.domain, 3, first.draws, first.seed, settings)
     before, whole = read(place), place.read_bytes()
     assert before is not None
     place.with_name(".half.npz").write_bytes(whole[:40])  # another process writes it just now
@@ -75,6 +79,45 @@ def test_a_damaged_answer_is_none_and_asked_again(settings: Settings) -> None:
     told = read(place)
     assert told is not None
     np.testing.assert_array_equal(told.probs, before.probs)
+
+
+# ---- what came with the app ----
+
+
+def test_what_shipped_models_say_of_strangers_is_there_in_an_empty_home(tmp_path: Path) -> None:
+    """Of just these models and items, and small; the seconds of another machine are not told."""
+    here = Settings(home=tmp_path, checkpoints=ROOT / "checkpoints", offline=True)
+    place = here.checkpoints / "elsewhere"
+    assert {path.name for path in place.iterdir()} == shipped_asked.folders(), "run python -m tests.shipped_asked"
+    assert sum(path.stat().st_size for path in place.rglob("*.npz")) < 1_000_000
+    for data, domains in shipped_asked.ABOUT.items():
+        items = open_dataset(data, here).items
+        for name in shipped_asked.shipped(data):
+            mark = mark_of(find(name, here))
+            (way,) = elsewhere.ways(name, mark, here)
+            for domain in map(domain_of, domains):
+                found = elsewhere.load(name, mark, domain.key, here, *way)
+                assert found is not None
+                mine = [one for one in items if one.split == "ood" and domain.part in (None, dict(one.extra)["part"])]
+                assert found.ids == tuple(one.id for one in spread(mine, elsewhere.MOST))
+                assert found.outside(data).all()
+            assert elsewhere.timed(name, mark, here, way[0]) is None
+
+
+def test_what_is_asked_here_comes_before_what_came_with_the_app(settings: Settings, tmp_path: Path) -> None:
+    (first,) = ask(NAMES[:1], domain_of("digits:test"), settings, most=5)
+    both = replace(settings, home=tmp_path / "home", checkpoints=tmp_path / "checkpoints")
+    way = (first.model, first.mark, first.domain, both, first.draws, first.seed)
+    elsewhere.save(first, both, ship=True)
+    came = elsewhere.load(*way)
+    assert came is not None
+    assert (came.seconds, came.hardware, came.ids) == (None, "", first.ids)
+    elsewhere.save(first, both)
+    mine = elsewhere.load(*way)
+    assert mine is not None
+    assert (mine.seconds, mine.hardware) == (first.seconds, first.hardware)
+    other = f"{first.mark[:12]}{'0' * 52}"  # of weights whose name begins alike
+    assert elsewhere.load(first.model, other, first.domain, both, first.draws, first.seed) is None
 
 
 def test_a_turned_knob_has_lines_places_and_labels(settings: Settings) -> None:

@@ -187,8 +187,8 @@ def test_what_was_said_elsewhere_is_found_by_how_it_was_asked(settings: Settings
 def test_answers_about_other_items_from_elsewhere_do_not_stand_beside_each_other(settings: Settings) -> None:
     bench = open_benches(settings, names=NAMES).found[0]
     for sheet, mark in zip(bench.sheets, ("same", "other", "same"), strict=True):
-        elsewhere.save(replace(strangers(sheet), domain="toybox:held-out", fingerprint=mark), settings)
-    assert tuple(asked(bench, "toybox:held-out", settings)) == (NAMES[0], NAMES[2])
+        elsewhere.save(replace(strangers(sheet), domain="toybox:train", fingerprint=mark), settings)
+    assert tuple(asked(bench, "toybox:train", settings)) == (NAMES[0], NAMES[2])
 
 
 def test_a_collection_of_strangers_stands_for_items_from_elsewhere(

@@ -173,7 +173,8 @@ def test_the_diagnosis_reads_answers_and_the_record_of_the_training(settings: Se
     assert "unstable_fine_tuning" in codes
     assert "parts_alike" in codes
     assert "fine-tuning that undoes what was learned" in whole.looked
-    assert "no more doubt about data from elsewhere" in whole.not_looked
+    assert "no more doubt about data from elsewhere" in whole.looked, "answers about strangers came with the model"
+    assert "no more doubt about data from elsewhere" in diagnosed("esc10-ensemble", settings).not_looked
     both = joined(facts, told)
     assert both.validation_losses == (0.2, 0.9)
     assert both.accuracy == facts.accuracy
