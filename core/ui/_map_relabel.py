@@ -113,8 +113,8 @@ def _look(atlas: Atlas, lines: tuple[Line, ...]) -> None:
     planned = relabel.preview(atlas.name, lines, cached.settings(), classes=atlas.classes, new_classes=fresh)
     if planned.problems:
         st.error("  \n".join(words.plain(one, 300) for one in planned.problems[:8]), icon=":material/block:")
-        if len(planned.problems) > 8:
-            st.caption(f"And {words.count(len(planned.problems) - 8)} more. Nothing is changed while there are any.")
+        more = f"And {words.count(len(planned.problems) - 8)} more. " if len(planned.problems) > 8 else ""
+        st.caption(f"{more}Nothing is changed while a row is wrong: correct it and bring the list back.")
         return
     st.markdown(told(planned))
     if planned.changes:
