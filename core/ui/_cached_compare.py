@@ -11,6 +11,7 @@ from core.contracts import Kind
 from core.fingerprint import fingerprint
 from core.metrics.diagnosis import Facts
 from core.pipeline import contrasts, tabled
+from core.pipeline.atlas import HELDOUT
 from core.pipeline.contrasts import Shot, Story
 from core.pipeline.diagnosed import Diagnosis, diagnosed, training_facts
 from core.pipeline.elsewhere import Elsewhere
@@ -28,7 +29,7 @@ def benches(kind: Kind, data: str) -> Benches:
     """Raises UserFacingError where no model can be judged."""
     settings = cached.settings()
     stamp = _cached_shell.stamp_of(settings)
-    if data != "heldout":
+    if data != HELDOUT:
         from core.store import open_collection
 
         stamp = (*stamp, str(open_collection(settings.collections, data).version))

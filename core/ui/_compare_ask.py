@@ -9,6 +9,7 @@ import streamlit as st
 from core import jobs as running_jobs
 from core.errors import UserFacingError
 from core.jobs import Job
+from core.pipeline.atlas import HELDOUT
 from core.pipeline.elsewhere import domain_of, offered
 from core.pipeline.sheets import Bench
 from core.pipeline.tabled import COLLECTION
@@ -99,7 +100,7 @@ def start(bench: Bench, about: list[str], most: int) -> None:
     ways: dict[tuple[int, int] | None, list[str]] = {}
     able = _able(bench)
     for sheet in (one for one in bench.sheets if one.name in able):
-        way = None if bench.data == "heldout" else (sheet.draws, sheet.seed)
+        way = None if bench.data == HELDOUT else (sheet.draws, sheet.seed)
         ways.setdefault(way, []).append(sheet.name)
     begun = []
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.pipeline import contrasts
+from core.pipeline.atlas import HELDOUT
 from core.pipeline.contrasts import Box, Sweep
 from core.pipeline.elsewhere import KNOBS, Elsewhere
 from core.pipeline.sheets import Bench, Sheet
@@ -43,7 +44,7 @@ class Page:
 
     @property
     def stem(self) -> str:
-        return f"compare-{self.bench.sheets[0].card.data.key if self.bench.data == 'heldout' else self.bench.data}"
+        return f"compare-{self.bench.sheets[0].card.data.key if self.bench.data == HELDOUT else self.bench.data}"
 
     def place(self, name: str) -> int:
         return self.bench.names.index(name)

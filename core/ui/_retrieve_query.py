@@ -11,7 +11,18 @@ from core.errors import UserFacingError
 from core.media import door
 from core.pipeline.atlas import Atlas
 from core.pipeline.found import Query, Shelf, stored
-from core.ui import _cached_atlas, _cached_retention, address, cached, controls, item_cards, models, samples, words
+from core.ui import (
+    _cached_atlas,
+    _cached_retention,
+    address,
+    bound,
+    cached,
+    controls,
+    item_cards,
+    models,
+    samples,
+    words,
+)
 from core.ui.address import Kept
 from core.ui.controls import Choice
 
@@ -29,14 +40,8 @@ class Asked:
     preview: bytes | None = None  # what a browser plays, of a fresh sound
 
 
-def _id(text: str) -> str:
-    if not text or len(text) > 400:
-        raise ValueError(text[:40])
-    return text
-
-
 def kept_item() -> Kept[str]:
-    return Kept("query", "", _id, "an item of these data")
+    return Kept("query", "", bound.named(400), "an item of these data")
 
 
 def choose(atlas: Atlas, shelf: Shelf, choice: Choice) -> Asked | None:

@@ -11,7 +11,7 @@ from core import jobs as running
 from core.errors import UserFacingError
 from core.pipeline import run_exports
 from core.pipeline.runs import Curves, Run, curves, run_of, table, throw_away, want
-from core.ui import _train_charts, address, cached, diagnosis, jobs, models, plot, shell, tables, words
+from core.ui import _train_charts, address, bound, cached, diagnosis, jobs, models, plot, shell, tables, words
 from core.ui.address import Kept
 
 _EVERY = 1.0  # seconds between two looks at a training that runs
@@ -48,13 +48,8 @@ _CANCEL = _Deed("cancel", "Cancel", "close", "It stops, and what it has learned 
 _DISCARD = _Deed("discard", "Throw away", "delete", "Its measurements and what it saved are removed.")
 
 
-def _name(text: str) -> str:
-    if not text or len(text) > 100:
-        raise ValueError(text[:40])
-    return text
-
-
-RUN = Kept("run", "", _name, "a training that was begun here")  # the one that is shown; empty: the one that runs
+# the one that is shown; empty: the one that runs
+RUN = Kept("run", "", bound.named(100), "a training that was begun here")
 
 
 def show(run: Run) -> None:

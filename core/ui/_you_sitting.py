@@ -9,18 +9,11 @@ import streamlit as st
 from core.pipeline.atlas import Atlas
 from core.pipeline.votes import Ballot, Poll, new_voter
 from core.ui.address import Kept
+from core.ui.bound import whole
 
 _KEY = "you-sitting"
 MOST_SEED = 999_999
-
-
-def _dozen(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > MOST_SEED:
-        raise ValueError(text[:40])
-    return int(text)
-
-
-DOZEN = Kept("dozen", 1, _dozen, f"a whole number from 0 to {MOST_SEED}")
+DOZEN = Kept("dozen", 1, whole(0, MOST_SEED), f"a whole number from 0 to {MOST_SEED}")
 
 
 @dataclass(slots=True, eq=False)

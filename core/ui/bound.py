@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -33,6 +34,9 @@ def telling() -> Iterator[None]:
             st.warning(sentence, icon=":material/info:")
 
 
+# ---- what a text of the URL may be ----
+
+
 def one_of(known: tuple[T, ...]) -> Callable[[str], T]:
     """Reads a value from its text."""
 
@@ -41,6 +45,28 @@ def one_of(known: tuple[T, ...]) -> Callable[[str], T]:
             if str(value) == text:
                 return value
         raise ValueError(text[:40])
+
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(text[:40])
+        return int(text)
+
+    return read
+
+
+def named(most: int) -> Callable[[str], str]:
+    """Reads a name, of at most so many letters."""
+
+    def read(text: str) -> str:
+        if not text or len(text) > most:
+            raise ValueError(text[:40])
+        return text
 
     return read
 

@@ -9,6 +9,7 @@ from functools import partial
 import streamlit as st
 
 from core.errors import UserFacingError
+from core.pipeline.atlas import HELDOUT
 from core.pipeline.sheets import Bench, Sheet
 from core.pipeline.table import COSTS, DOUBT, KEYS, QUALITY
 from core.pipeline.tabled import Benches
@@ -99,7 +100,7 @@ def _bench(choice: Choice, here: Benches) -> Bench:
     """Models judged on other items are in another table; never two in one ranking."""
     keys: dict[str, Bench] = {}
     for bench in here.found:
-        name = bench.sheets[0].card.data.key if bench.data == "heldout" else bench.data
+        name = bench.sheets[0].card.data.key if bench.data == HELDOUT else bench.data
         keys[name if name not in keys else f"{name}-{len(keys)}"] = bench
     own = next((key for key, bench in keys.items() if choice.model in bench.names), next(iter(keys)))
     if len(keys) == 1:

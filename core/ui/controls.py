@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,12 +15,13 @@ import streamlit as st
 
 from core.contracts import Kind
 from core.errors import UserFacingError
+from core.pipeline.atlas import HELDOUT
 from core.store import names
 from core.ui import _cached_shell, address, cached, measures, models, running, words
 from core.ui.address import Kept
+from core.ui.bound import one_of, whole
 from core.ui.models import KINDS, ModelFacts
 
-HELDOUT = "heldout"
 _MOST_DRAWS, _MOST_SEED = 500, 2**31 - 1
 _LOOK = 2.0  # seconds between two looks at a worker that starts
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,2})?")
@@ -38,24 +38,6 @@ class Choice:
     data: str = HELDOUT  # or the name of a collection
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
-            raise ValueError(text)
-        return int(text)
-
-    return read
-
-
-def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in known:
-            raise ValueError(text)
-        return text
-
-    return read
-
-
 def _share(text: str) -> float:
     value = float(text)
     if not (math.isfinite(value) and 0 <= value <= 1):
@@ -70,11 +52,11 @@ def _device(text: str) -> str:
     return text
 
 
-_DRAWS = Kept("samples", 50, _whole(1, _MOST_DRAWS), f"a whole number from 1 to {_MOST_DRAWS}")
-_SEED = Kept("seed", 0, _whole(0, _MOST_SEED), f"a whole number from 0 to {_MOST_SEED}")
+_DRAWS = Kept("samples", 50, whole(1, _MOST_DRAWS), f"a whole number from 1 to {_MOST_DRAWS}")
+_SEED = Kept("seed", 0, whole(0, _MOST_SEED), f"a whole number from 0 to {_MOST_SEED}")
 _DEVICE_KEPT = Kept("device", "auto", _device, "a device of this machine")
 _POINT = Kept("keep", 0.8, _share, "a share from 0 to 1", lambda share: f"{share:.4g}")
-_MEASURE = Kept("measure", "total", _one_of(tuple(measures.WORDS)), "a measure of doubt")
+_MEASURE = Kept("measure", "total", one_of(tuple(measures.WORDS)), "a measure of doubt")
 
 
 def choice(*, warm: bool = False) -> Choice:
@@ -160,7 +142,7 @@ def _number(label: str, kept: Kept[int], least: int, most: int, tip: str) -> int
 def _data(kind: Kind | None) -> str:
     settings = cached.settings()
     here = names(settings.collections)
-    kept = Kept("data", HELDOUT, _one_of((HELDOUT, *here)), "a collection that is here")
+    kept = Kept("data", HELDOUT, one_of((HELDOUT, *here)), "a collection that is here")
     value = address.get(kept)
     if value not in (HELDOUT, *here):  # removed since
         address.put(kept, HELDOUT)
@@ -183,7 +165,7 @@ def _data(kind: Kind | None) -> str:
 def _kept_model(known: tuple[ModelFacts, ...]) -> Kept[Any]:
     first = models.default() or next(iter(known), None)
     here = tuple(one.name for one in known)
-    return Kept("model", first.name if first else None, _one_of(here), "a model that is here")
+    return Kept("model", first.name if first else None, one_of(here), "a model that is here")
 
 
 def _model(known: tuple[ModelFacts, ...]) -> ModelFacts | None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import UserFacingError
 from core.maps.place import place
-from core.pipeline.atlas import Atlas
+from core.pipeline.atlas import HELDOUT, Atlas
 from core.retrieval import nearest
 from core.ui import _cached_atlas, _cached_inspect, _inspect_place_charts, _inspect_words, cached, plot, shell, words
 from core.ui._cached_inspect import Said
@@ -51,7 +51,7 @@ def _nearest(atlas: Atlas, fresh: np.ndarray) -> tuple[list[int], list[float], b
 
 
 def _what(atlas: Atlas) -> str:
-    return f"the held-out items of {atlas.title}" if atlas.source == "heldout" else f"the collection {atlas.title}"
+    return f"the held-out items of {atlas.title}" if atlas.source == HELDOUT else f"the collection {atlas.title}"
 
 
 def _card(case: Case, atlas: Atlas, row: int, cosine: float) -> None:
