@@ -105,6 +105,16 @@ def drawn_with(drawn: SavedMap) -> str:
     return f"Seed {options.seed}, {options.neighbours} neighbours, distance {options.min_dist:g}, {options.metric}"
 
 
+def first_named(first: View, second: Second) -> str:
+    """What the first map is beside the second: the seed where that differs, else the model or the collection."""
+    assert second.view is not None
+    own, other = first.atlas, second.view.atlas
+    if (own.name, own.model) == (other.name, other.model):
+        return "" if own.drawn is None else f"{drawn_with(own.drawn)}. "
+    title = models.facts(own.model).title if own.name == other.name else f"The collection {own.title}"
+    return f"{words.plain(title)}. "
+
+
 def pick(second: Second) -> None:
     """The choice of it."""
     if not second.offers:

@@ -172,23 +172,21 @@ def _threshold(atlas: Atlas, left: DeltaGenerator, right: DeltaGenerator) -> _ma
 def _charts(view: View, second: Second, by: str, looks: Looks, cut: _map_cut.Cut) -> plot.Picked:
     """The map, and the second one beside it; what was done last on either."""
     if second.view is None:
-        return _first(view, by, looks, cut, alone=True)
+        return _first(view, by, looks, cut)
     left, right = st.columns(2, gap="small")
     with left:
-        here = _first(view, by, looks, cut, alone=False)
+        here = _first(view, by, looks, cut, _map_second.first_named(view, second))
     with right:
         there = _map_second.show(view, second, by, looks, cut.measure, cut.share)
     st.markdown(_map_second.told(view, second))
     return plot.Picked(here.seen, here.clicked or there.clicked, here.hovered or there.hovered)
 
 
-def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut, *, alone: bool) -> plot.Picked:
+def _first(view: View, by: str, looks: Looks, cut: _map_cut.Cut, named: str = "") -> plot.Picked:
     dots = _map_scatter.dots_of(view, by, looks, cut, _map_selected.held(view.atlas))
     picked = _map_scatter.show(
-        view, dots, by, _map_selected.CHART, _map_scatter.answers(view), height=520 if alone else _map_second.HEIGHT
+        view, dots, by, _map_selected.CHART, _map_scatter.answers(view), height=_map_second.HEIGHT if named else 520
     )
-    drawn = view.atlas.drawn
-    named = "" if drawn is None or alone else f"{_map_second.drawn_with(drawn)}. "
     st.caption(named + _map_words.finding(view.atlas, view.rows, by))
     return picked
 

@@ -97,6 +97,7 @@ def test_another_seed_says_how_many_neighbours_stay_beside_what_chance_gives(toy
     some = opened({_map_selected.HELD: held}, model=TWO, second=f"~~{other.key[:12]}")
     assert f"nearest to each of the 40 selected items on one map, **{100 * chosen.share:.0f} %** are" in said(some)
     assert "are on both maps" not in said(some)
+    assert "Seed 0, 15 neighbours, distance 0.8, cosine. The most" in said(some)
 
 
 def test_other_seeds_and_models_of_the_same_data_are_offered_and_the_choice_stands_in_the_link(toys: Atlas) -> None:
@@ -109,6 +110,8 @@ def test_other_seeds_and_models_of_the_same_data_are_offered_and_the_choice_stan
     beside.set_value("soundbox-knn~~").run()
     assert app.query_params["second"] in ("soundbox-knn~~", ["soundbox-knn~~"])
     assert "the places are the same, and only the doubts differ" in said(app)
+    assert "Soundbox, Ensemble. The most doubtful tenth" in said(app)
+    assert "Soundbox, k-NN distance. The most doubtful tenth" in said(app)
     app.selectbox(key="map-beside").set_value("").run()
     assert "second" not in app.query_params
     assert "only the doubts differ" not in said(app)
