@@ -13,7 +13,7 @@ from core.contracts import THING
 from core.errors import UserFacingError
 from core.maps.beside import Stay
 from core.maps.saved import SavedMap
-from core.pipeline.atlas import HELDOUT, Atlas, atlases
+from core.pipeline.atlas import HELDOUT, Atlas
 from core.pipeline.paired import Pairs
 from core.ui import (
     _cached_atlas,
@@ -25,7 +25,6 @@ from core.ui import (
     _map_selected,
     _map_words,
     address,
-    cached,
     models,
     plot,
     words,
@@ -91,11 +90,11 @@ def _offers(chosen: Choice, atlas: Atlas) -> dict[str, str]:
     here = {one.name: one for one in models.model_list() if one.kind == atlas.kind and one.name != atlas.model}
     if chosen.data == HELDOUT:
         return found | {f"{name}~~": one.title for name, one in here.items() if one.data == atlas.name}
-    known = {one.data: one for one in atlases(cached.settings(), atlas.kind)}
+    known = {one.data: one for one in _cached_second.collections(atlas.kind)}
     if chosen.data in known:
         found |= {f"{name}~~": here[name].title for name in known[chosen.data].models if name in here}
     for name, one in known.items():
-        if name not in (HELDOUT, chosen.data) and atlas.model in one.models:
+        if name != chosen.data and atlas.model in one.models:
             found[f"~{name}~"] = f"The collection {one.title}"
     return found
 

@@ -118,6 +118,7 @@ def test_other_seeds_and_models_of_the_same_data_are_offered_and_the_choice_stan
 
 
 def test_two_collections_are_joined_where_id_and_bytes_are_the_same(settings: Settings) -> None:
+    (settings.collections / "Not one of ours").mkdir()
     app = opened(model=MODEL, data="five", second="~four~", samples="9", seed="3")
     assert "2 pictures are on both maps, of 5 here and 4 there; only these are joined." in said(app)
     held = ("five", ("0.png", "2.png", "3.png"))
