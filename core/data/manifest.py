@@ -44,8 +44,8 @@ class _Roles:
 def _open(location: Path | None, settings: Settings) -> Dataset:
     if location is None or not location.is_file():
         raise DataError("The source is not a file; give the path of a .csv or .parquet table.", code="no-such-path")
-    name = shown(location.name, 80)
-    return dataset_of(Leaf(name, name, location.resolve()), DiskTree(location.resolve().parent, name), "manifest")
+    name, place = shown(location.name, 80), location.resolve()
+    return dataset_of(Leaf(name, name, place), DiskTree(place.parent, shown(place.stem, 80)), "manifest")
 
 
 def dataset_of(leaf: Leaf, tree: Tree, key: str) -> Dataset:

@@ -18,7 +18,7 @@ def _open(location: Path | None, settings: Settings) -> Dataset:
     if location is None or not location.is_file():
         raise DataError("The source is not a file; give the path of a .zip.", code="no-such-path")
     archive = open_archive(location, settings)
-    tree = ArchiveTree(archive, shown(location.name, 80))
+    tree = ArchiveTree(archive, shown(location.stem, 80))
     if not archive.files:
         reason = f": {archive.problems[0].id} was refused, {archive.problems[0].reason}" if archive.problems else ""
         raise ArchiveError(f"The archive holds no file that can be used{reason}. Make a new .zip.", code="no-files")

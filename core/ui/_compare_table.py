@@ -236,6 +236,12 @@ def columns(table: Table, titles: Titles, sort: str) -> dict[str, Sequence[Any]]
     return found
 
 
+def _worse(number: int, others: int) -> str:
+    if others == 1:
+        return "the other one is worse" if number else "the other one is not worse"
+    return f"{number} of the {others} others are worse" if number else f"none of the {others} others is worse"
+
+
 def finding(table: Table, titles: Titles, sort: str) -> str:
     """Who is best by the column that sorts, and whether chance could have made it."""
     title = COLUMNS[sort].title
@@ -252,8 +258,7 @@ def finding(table: Table, titles: Titles, sort: str) -> str:
     said += f"{text(sort, cell.figure.value)}{span(sort, cell.interval)}"
     others = [row for row in table.rows if row.name not in (best.name, table.reference)]
     if best.name == table.reference:
-        worse = sum(row.cells[sort].differs for row in others)
-        return f"{said}; {worse} of the {len(others)} others are worse by more than chance."
+        return f"{said}; {_worse(sum(row.cells[sort].differs for row in others), len(others))} by more than chance."
     if cell.less is None:
         return f"{said}."
     beyond = "more than chance would make" if cell.differs else "which chance could have made"
