@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -24,8 +23,6 @@ _SECONDS = 600.0
 _SEGMENT = 16 << 20  # bytes of cells fetched at a time, as the table announces them
 _KNOWN = 65_536  # different cells of a column that are looked up to be shared
 _HELD = 192 << 20  # bytes of cells kept in memory for the next reader
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,13 +135,6 @@ class Cells:
     def _identity(self) -> tuple[int, int]:
         facts = self._path.stat()
         return facts.st_size, facts.st_mtime_ns
-
-
-def escape_cell(text: str) -> str:
-    """A cell for export that no spreadsheet runs as a formula; plain numbers stay what they are."""
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-        return "'" + text
-    return text
 
 
 def _answer(

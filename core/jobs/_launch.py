@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from core.errors import UserFacingError
 from core.jobs._folder import (
@@ -110,11 +112,11 @@ def cancel(job: Job, *, wait: float = 0.0, pause: bool = False) -> JobStatus:
                 return now
             waited = time.monotonic() - started
             if alive(job.folder):
-                (job.folder / CANCEL).write_text(PAUSE if pause else "")
+                _ask_to_stop(job.folder, PAUSE if pause else "")
                 if run is not None and waited > run.grace + _LEAVE:
                     _end_by_force(run)
             else:
-                _note_cancelled(job, now.attempt)
+                _note_stopped(job, now.attempt, "paused" if pause else "cancelled")
                 return status_inside(job.folder)
         if waited >= wait:
             return now
@@ -254,8 +256,15 @@ def _end_by_force(run: Run) -> None:
     end_by_force(run.keeper)
 
 
-def _note_cancelled(job: Job, attempt: int) -> None:
+def _ask_to_stop(folder: Path, word: str) -> None:
+    """Whole at once: a keeper that looks while it is written must not read a pause as a cancel."""
+    part = folder / f"{CANCEL}.part"
+    part.write_text(word)
+    part.replace(folder / CANCEL)
+
+
+def _note_stopped(job: Job, attempt: int, state: Literal["paused", "cancelled"]) -> None:
     leave_queue(job.folder.parent, job.id)
     if read_json(job.folder / RESULT).get("attempt") != attempt:
-        told = {"attempt": attempt, "state": "cancelled", "code": None, "message": "Cancelled.", "document": None}
+        told = {"attempt": attempt, "state": state, "code": None, "message": f"{state.capitalize()}.", "document": None}
         write_json(job.folder / RESULT, {**told, "ended": time.time()})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from core.contracts import Kind
 from core.data import specs
 from core.errors import UserFacingError
 from core.jobs import Job
-from core.pipeline import plain_table, uploads
+from core.pipeline import plain_table
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.map import SPREAD
 from core.store import names, open_collection
@@ -27,6 +26,7 @@ from core.ui import (
     address,
     cached,
     controls,
+    given,
     jobs,
     models,
     tables,
@@ -95,8 +95,8 @@ def undrawn(chosen: Choice, atlas: Atlas) -> None:
         st.info("No features of these items were stored, so there is nothing to draw a map of.")
         return
     st.info("No map of these items is drawn yet.", icon=":material/map:")
-    st.button("Draw the map", on_click=draw, args=(chosen, ["--min-dist", f"{SPREAD.min_dist:g}"], "undrawn"),
-              icon=":material/map:")  # fmt: skip
+    st.button("Draw the map", type="primary", on_click=draw, icon=":material/map:",
+              args=(chosen, ["--min-dist", f"{SPREAD.min_dist:g}"], "undrawn"))  # fmt: skip
     watch("undrawn")
 
 
@@ -140,41 +140,19 @@ def fresh(chosen: Choice) -> None:
         kind = models.facts(chosen.model).kind
         way = st.segmented_control("Data", ["Upload", "Folder", "Built-in set"], default="Upload", required=True,
                                    key="map-way")  # fmt: skip
-        source, name = {"Upload": _uploaded, "Folder": _folder, "Built-in set": _built_in}[str(way)](kind)
+        source, name = {
+            "Upload": lambda: given.uploaded("map-upload"),
+            "Folder": lambda: given.folder("map-folder"),
+            "Built-in set": lambda: _built_in(kind),
+        }[str(way)]() or ("", "")
         collection = st.text_input("Name of the collection", _name_of(name), max_chars=64, key=f"map-name-{name}")
         st.caption(
             f"{words.plain(models.facts(chosen.model).title)} reads every file once, with {chosen.draws} samples and "
             f"seed {chosen.seed}; then the map is drawn. You may close this page meanwhile."
         )
-        st.button("Index and draw", disabled=not source, icon=":material/play_arrow:",
+        st.button("Index and draw", type="primary", disabled=not source, icon=":material/play_arrow:",
                   on_click=_start, args=(chosen, source, _name_of(collection), "fresh"))  # fmt: skip
         watch("fresh")
-
-
-def _uploaded(kind: Kind) -> tuple[str, str]:
-    given = st.file_uploader(
-        "A zip of a folder with one sub-folder a class, of a flat folder, or with a manifest; or a manifest alone",
-        type=["zip", "csv", "tsv", "parquet"],
-        key="map-upload",
-    )
-    if given is None:
-        return "", ""
-    try:
-        return str(uploads.kept(given.getvalue(), given.name, cached.settings())), Path(given.name).stem
-    except UserFacingError as error:
-        st.error(words.plain(str(error), 300), icon=":material/block:")
-        return "", ""
-
-
-def _folder(kind: Kind) -> tuple[str, str]:
-    text = st.text_input("Folder or manifest on this machine", key="map-folder", placeholder="/data/my-recordings")
-    path = Path(text.strip()).expanduser()
-    if not text.strip():
-        return "", ""
-    if not path.is_absolute() or not path.exists():
-        st.error("There is no such folder or file; give its whole path.", icon=":material/block:")
-        return "", ""
-    return str(path.resolve()), path.stem
 
 
 def _built_in(kind: Kind) -> tuple[str, str]:

@@ -205,7 +205,7 @@ def test_a_collection_without_a_map_is_drawn_as_a_job_across_a_reload(page: Page
         page.get_by_role("button", name="Draw the map").click()
     expect(drawing).to_be_visible()
     page.reload()  # the job goes on
-    expect(page.get_by_text(re.compile("Draw five: done"))).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile("Draw five: done"))).to_be_visible(timeout=LONG)
     page.reload()
     expect(page.locator(".penumbra-plot .gl-canvas").first).to_be_visible(timeout=LONG)
     settled(page)

@@ -113,7 +113,7 @@ def test_the_picker_tells_the_device_once_the_worker_has_looked(page: Page, plac
     opened(page, f"{place.address}/?warm=1")
     listed(page, "Device$", page.get_by_role("option", name=re.compile(r"^CPU.*\(cpu\)$")))
     page.keyboard.press("Escape")
-    told = page.get_by_text(re.compile(r"computes on .*threads in float32; .* of weights"))
+    told = page.get_by_text(re.compile(r"computes on .*threads? in float32; .* of weights"))
     unfolded(page.get_by_role("button", name="About this model"), told, timeout=20_000)
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 from core import registry
 from core.errors import UserFacingError
 from core.jobs import _launch, cancel, canonical_words, find, forget, list_jobs, log_of, resume, status, submit, wake
+from core.jobs._folder import CANCEL, PAUSE
+from core.jobs._launch import _ask_to_stop
 from core.settings import PROJECT, Settings, load
 from tests.jobbing import TINY, end_all, ended, lines, submits, until
 
@@ -181,6 +184,16 @@ def test_a_job_that_is_paused_says_so_and_goes_on_where_it_was(settings: Setting
     resume(settings, job, launch=TINY)
     assert (ended(job).state, ended(job).attempt) == ("done", 2)
     assert lines(ledger) == [str(step) for step in range(12)]
+
+
+def test_a_keeper_that_looks_while_a_pause_is_asked_for_again_reads_no_cancel(tmp_path: Path) -> None:
+    read: set[str] = set()
+    _ask_to_stop(tmp_path, PAUSE)
+    asking = threading.Thread(target=lambda: [_ask_to_stop(tmp_path, PAUSE) for _ in range(2000)])
+    asking.start()
+    while asking.is_alive():
+        read.add((tmp_path / CANCEL).read_text())
+    assert read == {PAUSE}
 
 
 def test_training_is_told_to_go_on_where_it_had_begun_and_to_begin_anew_where_that_is_wanted(
