@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _PLAIN = ("id", "sha256", "kind", "label", "fold", "group", "split", "seconds", "truth", "receipt")
 _MEASURES = ("label", "confidence", "total", "aleatoric", "epistemic", "novelty", "score", "top")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # a spreadsheet would run such a cell
-_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def writer_for(path: Path) -> Callable[[pa.Table, Path], None]:
@@ -56,8 +54,8 @@ def to_file(path: Path, table: pa.Table, write: Callable[[pa.Table, Path], None]
 
 
 def safe_cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; plain numbers stay what they are; +1 would come back as 1."""
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    """A text that no spreadsheet takes for a formula, nor for a number: a name +1 would come back as 1."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def octets(table: pa.Table, suffix: str) -> bytes:

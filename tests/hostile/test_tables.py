@@ -183,14 +183,13 @@ def test_a_table_that_changed_since_is_not_read_further(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"], ids=lambda s: f"T-11 {s!r}")
 def test_an_exported_cell_is_never_a_formula(start: str) -> None:
-    assert safe_cell("+1") == "'+1", "a label +1 would come back as 1"
-    for body in ("cmd|' /C calc'!A0", "1+1", "SUM(A1:A9)", "dog"):
+    for body in ("cmd|' /C calc'!A0", "1+1", "SUM(A1:A9)", "dog", "1"):
         assert safe_cell(start + body) == "'" + start + body
 
 
 @pytest.mark.parametrize("row", ["T-11"])
-def test_numbers_and_words_are_exported_as_they_are(row: str) -> None:
-    for cell in ("-0.5", "-3", "-1e-9", "dog", "a=b", "", "3-4"):
+def test_words_are_exported_as_they_are(row: str) -> None:
+    for cell in ("0.5", "1e-9", "dog", "a=b", "", "3-4"):
         assert safe_cell(cell) == cell
 
 
