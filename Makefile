@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# Two test workers on two cores: threads of their own would only get in each other's way.
+# Test workers share two cores: threads of their own would only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .PHONY: help app test lint real fuzz kills boxes models figures screenshots lock clean
@@ -27,7 +27,7 @@ test: $(VENV)/.dev-installed ## everything that CI runs: lint, types, tests, rea
 	found=$$(mktemp)
 	$(MAKE) --no-print-directory lint > "$$found" 2>&1 &
 	lint=$$! failed=0
-	$(ONE_THREAD) $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 || failed=$$?
+	$(ONE_THREAD) $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20 || failed=$$?
 	wait $$lint || failed=1
 	cat "$$found"; rm "$$found"
 	exit $$failed
