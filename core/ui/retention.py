@@ -133,10 +133,16 @@ def _numbers(page: Page, point: Point) -> None:
     wrong = point.wrong_kept + point.wrong_refused
     spread = f"95 % interval over {item_cards.SOURCES[page.atlas.kind]}s{_retention_charts.span(point.band)}"
     with st.container(horizontal=True, gap="small"):
-        st.metric("Kept", f"{words.count(point.kept)} of {words.count(len(point.mask))}", width=170)
+        _part("Kept", point.kept, len(point.mask))
         st.metric(f"{goal[:1].upper()}{goal[1:]} of these", said(point.quality), help=spread, width=170)
         st.metric("Of everything", said(point.everything), width=170)
-        st.metric("Errors refused", f"{words.count(point.wrong_refused)} of {words.count(wrong)}", width=170)
+        _part("Errors refused", point.wrong_refused, wrong)
+
+
+def _part(label: str, some: int, whole: int) -> None:
+    """As wide as its figures need: 8,000 of 10,000 would be cut."""
+    told = f"{words.count(some)} of {words.count(whole)}"
+    st.metric(label, told, width=170 if len(told) <= 10 else 17 * len(told))
 
 
 def _curve(page: Page, measure: str, point: Point) -> None:
