@@ -79,6 +79,6 @@ def ahead(number: int) -> str:
 
 def plain(text: str, limit: int = 80) -> str:
     """A user's text made safe to show in Markdown: control marks gone, markup escaped, long ones cut."""
-    kept = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    kept = "".join(c if c.isprintable() or c == _THIN else "\ufffd" for c in text)  # our own thin space stays
     kept = kept if len(kept) <= limit else kept[: limit - 1] + "…"
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>~$:^=&" else c for c in kept)

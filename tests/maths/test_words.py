@@ -72,3 +72,7 @@ def test_silence_and_flatness_are_said() -> None:
     checks = (np.indices((8, 8)).sum(0) % 2 * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
     assert "high contrast" in findings.of_picture(checks)
     assert "50 %" in findings.of_picture(checks)
+
+
+def test_a_count_in_a_sentence_that_is_shown_plain_keeps_its_thin_space() -> None:
+    assert words.plain(f"{words.count(4000)} others\a") == "4\u2009000 others\ufffd"
