@@ -34,7 +34,7 @@ def bar(atlas: Atlas, rows: np.ndarray, hold: Hold) -> None:
             format_func=lambda name: f"{name} ({counts[name]})" if name in counts else name,
             placeholder="Choose one, or type a new one",
         )  # fmt: skip
-        many = f"{words.count(len(rows))} item{'' if len(rows) == 1 else 's'}"
+        many = words.counted(len(rows), "item")
         ids = [atlas.ids[row] for row in rows.tolist()]
         st.button(f"Tag {many}", icon=":material/sell:", disabled=not tag, on_click=_all, args=(atlas, ids, True),
                   key="map-tag-add")  # fmt: skip
@@ -58,7 +58,7 @@ def _only(atlas: Atlas, rows: np.ndarray, hold: Hold) -> None:
     if len(found):
         hold(atlas, found)
     else:
-        st.session_state[_SAID] = ("bar", f"None of the {len(rows)} selected items has the tag {tag}.", True)
+        st.session_state[_SAID] = ("bar", f"None of the {words.counted(len(rows), 'selected item')} has the tag {tag}.", True)
 
 
 def beneath(atlas: Atlas, row: int, key: str) -> None:
@@ -130,14 +130,17 @@ def _all(atlas: Atlas, ids: list[str], add: bool) -> None:
     """Runs before the page, with the tag that was chosen last."""
     tag = st.session_state[_TAG] or ""
     what = kept.tag if add else kept.untag
-    said = f"{words.count(len(ids))} items {'have the tag' if add else 'are without the tag'} {words.plain(tag)} now."
+    has, is_ = ("has", "is") if len(ids) == 1 else ("have", "are")
+    how = f"{has} the tag" if add else f"{is_} without the tag"
+    said = f"{words.counted(len(ids), 'item')} {how} {words.plain(tag)} now."
     _done("bar", said, lambda: what(atlas.name, ids, tag, cached.settings()))
 
 
 def _note(atlas: Atlas, ids: list[str]) -> None:
     """Runs before the page, with what was typed last."""
     text = str(st.session_state[_NOTE])
-    said = f"{words.count(len(ids))} items have {'this note' if text.strip() else 'no note'} now."
+    has = "has" if len(ids) == 1 else "have"
+    said = f"{words.counted(len(ids), 'item')} {has} {'this note' if text.strip() else 'no note'} now."
     _done("bar", said, lambda: kept.note(atlas.name, ids, text, cached.settings()))
 
 
