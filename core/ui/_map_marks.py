@@ -58,7 +58,8 @@ def _only(atlas: Atlas, rows: np.ndarray, hold: Hold) -> None:
     if len(found):
         hold(atlas, found)
     else:
-        st.session_state[_SAID] = ("bar", f"None of the {words.counted(len(rows), 'selected item')} has the tag {tag}.", True)
+        none = f"None of the {words.counted(len(rows), 'selected item')} has the tag {tag}."
+        st.session_state[_SAID] = ("bar", none, True)
 
 
 def beneath(atlas: Atlas, row: int, key: str) -> None:
