@@ -8,4 +8,4 @@ shell.frame()
 shell.head("Retrieve", "Ask with a sound or a picture: what is nearest to it, and is that answer safe to use?")
 page = retrieve.opened(controls.choice())
 if page is not None:
-    retrieve.live(page, retrieve.query(page))
+    retrieve.live(page)

@@ -55,13 +55,10 @@ def opened(choice: Choice) -> Page | None:
         return None
 
 
-def query(page: Page) -> Asked | None:
-    return _retrieve_query.choose(page.atlas, page.shelf, page.choice)
-
-
 @st.fragment
-def live(page: Page, asked: Asked | None) -> None:
-    """The results and how far to trust them; filters run this and nothing else."""
+def live(page: Page) -> None:
+    """The query, its results and how far to trust them: a result can become the query, a filter runs only this."""
+    asked = _retrieve_query.choose(page.atlas, page.shelf, page.choice)
     wish = _retrieve_wishes.choose(page.atlas, page.shelf)
     measure, same = wish.measure, wish.same_recording
     noun = noun_of(measure, page.atlas.score_name)

@@ -51,12 +51,14 @@ def test_a_sure_query_is_answered_and_a_doubtful_one_refused(page: Page, place: 
 def test_a_result_becomes_the_query_and_the_link_keeps_it(page: Page, place: str, atlas: Atlas) -> None:
     opened(page, place, "k=3&keep=0.9")
     expect(page.get_by_role("button", name="Ask with this")).to_have_count(3)
+    found = page.get_by_role("img", name=re.compile("^thumbnail of (?!the query)"))
+    wanted = (found.first.get_attribute("alt") or "").removeprefix("thumbnail of ")
+    assert wanted in atlas.ids
     page.get_by_role("button", name="Ask with this").first.click()
-    expect(page).to_have_url(re.compile("query="))
+    expect(page).to_have_url(re.compile(f"query={re.escape(wanted)}"))
+    expect(page.get_by_role("combobox", name=re.compile("^Item"))).to_have_value(re.compile(re.escape(wanted)))
+    expect(page.get_by_role("img", name=f"thumbnail of {wanted}", exact=True)).to_have_count(0)  # it left the results
     settled(page)
-    query = re.search("query=([^&]+)", page.url)
-    assert query is not None
-    assert query[1] in atlas.ids
     expect(page.get_by_text(re.compile("Left out: the query and whatever is of its scene"))).to_be_visible()
     page.get_by_text("Let it find its own scene").click()
     expect(page.get_by_text(re.compile(r"Left out: the query itself \(1\)"))).to_be_visible()
