@@ -26,7 +26,8 @@ from core.ui import (
 from core.ui.address import Kept
 from core.ui.controls import Choice
 
-_WAYS = ("Stored item", "Sample", "File", "Recording")
+STORED = "Stored item"
+_FRESH = {"audio": ("Sample", "File", "Recording"), "image": ("Sample", "File", "Camera")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,13 +45,23 @@ def kept_item() -> Kept[str]:
     return Kept("query", "", bound.named(400), "an item of these data")
 
 
+def _ways(kind: str) -> tuple[str, ...]:
+    return (STORED, *_FRESH[kind])
+
+
+def kept_way(kind: str) -> Kept[str]:
+    return Kept("ask-with", STORED, bound.one_of(_ways(kind)), "a way to ask")
+
+
 def choose(atlas: Atlas, shelf: Shelf, choice: Choice) -> Asked | None:
     """None while nothing was brought."""
-    ways = _WAYS if atlas.kind == "audio" else (*_WAYS[:3], "Camera")
-    way = st.segmented_control("Ask with", ways, default=ways[0], required=True, key="ask-with", bind="query-params")
-    if way == "Stored item":
+    ways, kept = _ways(atlas.kind), kept_way(atlas.kind)
+    with bound.telling():
+        shown = None if address.get(kept) in ways else STORED  # sounds have a way that pictures lack
+    way = str(st.segmented_control("Ask with", ways, required=True, **bound.widget(kept, shown)))
+    if way == STORED:
         return _stored(atlas, shelf)
-    raw, title = _brought(str(way), atlas)
+    raw, title = _brought(way, atlas)
     if raw is None:
         return None
     return _fresh(raw, title, atlas, choice)

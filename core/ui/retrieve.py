@@ -146,7 +146,7 @@ def _grid(page: Page, asked: Asked, results: Sequence[Result], measure: str) -> 
                 st.caption(f"cosine {result.cosine:.3f}  \n{_doubt(page, result, measure)}")
                 item_cards.player(page.atlas, id_, "found")
                 st.button("Ask with this", key=f"ask-{id_}", type="tertiary", icon=":material/search:",
-                          on_click=_ask_with, args=(id_,))  # fmt: skip
+                          on_click=_ask_with, args=(page.atlas.kind, id_))  # fmt: skip
 
 
 def _doubt(page: Page, result: Result, measure: str) -> str:
@@ -164,9 +164,9 @@ def _surer(percentile: float) -> str:
     return "–" if percentile != percentile else f"surer than {100 - percentile:.0f} %"
 
 
-def _ask_with(id_: str) -> None:
+def _ask_with(kind: str, id_: str) -> None:
     address.put(_retrieve_query.kept_item(), id_)
-    st.session_state["ask-with"] = "Stored item"
+    address.put(_retrieve_query.kept_way(kind), _retrieve_query.STORED)
 
 
 def _columns(page: Page, results: Sequence[Result]) -> tables.Columns:

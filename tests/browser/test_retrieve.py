@@ -85,6 +85,12 @@ def test_an_uploaded_picture_is_asked_and_known_for_a_stored_one(
     alert = page.get_by_test_id("stAlert").filter(has_not_text="Drop a file")
     expect(alert).to_have_count(1)
     assert not re.search(r"Traceback|/core/|Error:", alert.inner_text())
+    page.locator("input[type=file]").first.set_input_files(
+        [{"name": "mine.png", "mimeType": "image/png", "buffer": raw}]  # type: ignore[list-item]
+    )
+    page.get_by_role("button", name="Ask with this").first.click()  # leads from the file back to the stored items
+    expect(page.get_by_role("combobox", name=re.compile("^Item"))).to_be_visible()
+    expect(page.locator("input[type=file]")).to_have_count(0)
 
 
 def test_two_visitors_never_see_each_others_query(visitor: Visitor, place: str, atlas: Atlas, own: Settings) -> None:
