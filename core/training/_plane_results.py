@@ -13,9 +13,9 @@ from core.configs import to_json
 from core.contracts import Uncertainty
 from core.errors import UserFacingError
 from core.methods._knobs import check, knob
+from core.metrics.students import LEVEL, Mean, mean_of
 from core.training._plane_moons import Points
 
-LEVEL = 0.95
 FIGURES = ("a.accuracy", "a.nll", "a.ece", "b.accuracy", "b.nll", "b.ece")
 
 
@@ -113,26 +113,6 @@ class Study:
             others = [plane.result(less).figure(figure) for plane in self.planes]
             values = [value - other for value, other in zip(values, others, strict=True)]
         return mean_of(values)
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """Over seeds, with Student's interval for the mean of as many; none of a single seed."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-def mean_of(values: list[float]) -> Mean:
-    from scipy.special import stdtrit
-
-    count, value = len(values), math.fsum(values) / len(values)
-    if count < 2:
-        return Mean(value, None, None)
-    error = math.sqrt(math.fsum((each - value) ** 2 for each in values) / (count - 1) / count)
-    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * error
-    return Mean(value, value - half, value + half)
 
 
 def report(found: Plane | Study) -> dict[str, Any]:

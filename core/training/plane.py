@@ -33,9 +33,10 @@ from core.methods._fresh import redraw
 from core.methods._training import trainable_copy
 from core.metrics import reliability, scoring
 from core.metrics.arrays import mean_probs
+from core.metrics.students import Mean
 from core.metrics.uncertainty import decompose
 from core.training._plane_moons import Moons, Points
-from core.training._plane_results import Config, Mean, Plane, Result, Scores, Study, lines, report
+from core.training._plane_results import Config, Plane, Result, Scores, Study, lines, report
 from core.training.augment import Augment
 from core.training.examples import Examples, InMemory
 from core.training.loop import Fit, Fitted, batches_of, fabric_of, fit

@@ -18,9 +18,9 @@ from core.contracts import Media, Receipt, no_progress
 from core.errors import UserFacingError
 from core.layers.masks import MaskedDropout
 from core.methods import deterministic, dropsembles
+from core.metrics.students import mean_of
 from core.training import plane
 from core.training._plane_moons import CENTRE, Moons, outline
-from core.training._plane_results import mean_of
 
 SMALL = plane.Config(
     points=200,

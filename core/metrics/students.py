@@ -1,0 +1,29 @@
+"""The mean of a few runs, with Student's interval for the mean of as many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """No interval of a single value."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    from scipy.special import stdtrit
+
+    count, value = len(values), math.fsum(values) / len(values)
+    if count < 2:
+        return Mean(value, None, None)
+    error = math.sqrt(math.fsum((each - value) ** 2 for each in values) / (count - 1) / count)
+    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * error
+    return Mean(value, value - half, value + half)
