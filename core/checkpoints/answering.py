@@ -123,6 +123,37 @@ def joined(parts: Sequence[Answers]) -> Answers:
     )
 
 
+def pooled(model: Model, parts: Sequence[Answers]) -> Answers:
+    """Answers to several views of the same items as one: the draws of all views together, and the mean score.
+
+    What lies near an item, and how strange it is, is told by its first view alone.
+    """
+    known = [part.moments for part in parts if part.moments is not None]
+    features = parts[0].features
+    if len(known) < len(parts) or features is None or any(part.ids != parts[0].ids for part in parts):
+        raise ValueError("views of the same items can be pooled, with their moments, and these are not")
+    shares = torch.tensor([part.n for part in known], dtype=torch.float64)
+    draws = int(shares.sum())
+    shares = shares / draws
+
+    def averaged(values: list[Tensor]) -> Tensor:
+        return torch.tensordot(shares, torch.stack(values).double(), dims=1)
+
+    mean = averaged([part.mean for part in known])
+    apart = torch.stack([part.m2 + part.n * (part.mean - mean).square() for part in known]).sum(dim=0)
+    scores = [part.score for part in known if part.score is not None]
+    moments = replace(
+        known[0],
+        n=draws,
+        mean=mean,
+        mean_entropy=averaged([part.mean_entropy for part in known]),
+        m2=apart,
+        score=torch.stack(scores).mean(dim=0) if len(scores) == len(known) else None,
+    )
+    seconds = sum(part.seconds or 0.0 for part in parts)
+    return _answers(parts[0].ids, moments, torch.from_numpy(features), model, None, seconds)
+
+
 def some(given: Answers, rows: np.ndarray) -> Answers:
     """The answers to some of the items, without their draws."""
     moments = given.moments

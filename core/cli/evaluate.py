@@ -44,6 +44,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold", type=int, metavar="N", help="judge this fold; the card's test fold by default")
     parser.add_argument("--samples", type=int, metavar="S", help="draws of a sampling method; by default its own")
     parser.add_argument(
+        "--views",
+        type=int,
+        default=1,
+        metavar="N",
+        help="pool N views of each item: shifted or cropped a little",
+    )
+    parser.add_argument(
         "--measure",
         metavar="M",
         help="total, aleatoric, epistemic, max_softmax, score or novelty; by default score or total, for --ood novelty",
@@ -63,7 +70,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     ood = None
     if options.ood is not None:
         ood = part_of(open_source(options.ood, settings, options.ood_copy), options.ood_split)
-    wanted = Wanted(options.samples, options.measure, options.seed, matched=options.matched)
+    wanted = Wanted(options.samples, options.measure, options.seed, views=options.views, matched=options.matched)
     device = choose(settings.device).key
     if options.data is None:
         found = evaluate_stored(options.model, settings, ood=ood, wanted=wanted, device=device, progress=report)
@@ -80,6 +87,13 @@ def _refuse_odd(options: argparse.Namespace) -> None:
         raise UserFacingError(f"{options.samples} samples were asked for; it takes one or more.", code="samples")
     if options.data is None and any(part is not None for part in (options.fold, options.copy, options.classes)):
         raise UserFacingError("A fold, a copy or classes belong to a data set; name it with --data.", code="no-data")
+    from core.media.views import MOST
+
+    if not 1 <= options.views <= MOST:
+        raise UserFacingError(f"{options.views} views were asked for; an item has 1 to {MOST}.", code="views")
+    if options.views > 1 and (options.data is None or options.matched):
+        raise UserFacingError("Views are of sounds or pictures as they are; name them with --data, without --matched.",
+                              code="views")  # fmt: skip
     if options.ood is None and (options.ood_copy is not None or options.ood_split is not None):
         raise UserFacingError("A copy or a split belongs to a data set; name it with --ood.", code="no-data")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.backbones._viewed import viewed
 from core.checkpoints import seen
-from core.checkpoints.answering import answers
+from core.checkpoints.answering import answers, pooled
 from core.checkpoints.answers import Answers
 from core.checkpoints.saved import Model
 from core.contracts import Dataset, Item, Progress
@@ -25,6 +27,7 @@ class Wanted:
     measure: str | None = None  # the doubt behind AURC, AUROCs and out-of-distribution detection
     seed: int = 0
     resamples: int = 1000
+    views: int = 1  # slightly different views of each item, pooled as further draws, see core.media.views
     matched: bool = False  # bring sounds to one band and one active length first, see core.pipeline.matched
 
 
@@ -72,4 +75,17 @@ def asked_of(
     if prepared.problems:
         notes = (*notes, f"{len(prepared.problems):,} items could not be read")
     said = answers(model, examples, draws=wanted.samples, seed=wanted.seed, progress=progress)
+    if wanted.views > 1:
+        parts = [said, *_further(model, replace(dataset, items=items), settings, wanted, progress)]
+        said, notes = pooled(model, parts), (*notes, f"each item is seen in {wanted.views} views")
     return Asked(items, own, said, notes)
+
+
+def _further(
+    model: Model, dataset: Dataset, settings: Settings, wanted: Wanted, progress: Progress
+) -> Iterator[Answers]:
+    """The answers to the same items in each further view, with draws of their own."""
+    for number in range(1, wanted.views):
+        network = viewed(model.network, number, wanted.seed)
+        examples = prepare(dataset, network, settings, dataset.task, progress).examples
+        yield answers(model, examples, draws=wanted.samples, seed=wanted.seed + number, progress=progress)

@@ -13,10 +13,15 @@ import torch
 
 from core import registry
 from core.cli import main
-from core.contracts import Dataset, Scope
+from core.contracts import Dataset, Predictive, Scope, no_progress
 from core.errors import UserFacingError
+from core.media.door import open_media
+from core.media.views import views
+from core.metrics.uncertainty import decompose
+from core.pipeline._asking import asked_of
 from core.pipeline.evaluate import Wanted, document, evaluate
 from core.settings import Settings
+from core.training.examples import keys_of_items
 from tests.toy_models import aspects, few_digits, other_pictures, part_of, trained
 
 KEYS = {
@@ -89,6 +94,27 @@ def test_figures_are_those_of_the_test_items_alone(here: Settings) -> None:
     said = model.method.predict(model.state, features, examples.keys, draws=1, seed=0).probs[0].argmax(1)
     right = np.mean([int(answer) == item.label for answer, item in zip(said, items, strict=True)])
     assert found.figures["accuracy"].value == pytest.approx(right)
+
+
+def test_views_are_further_draws_of_the_same_items(here: Settings) -> None:
+    digits = few_digits(here, 12)
+    model, _ = trained(digits, here, "mc_dropout", name="views", epochs=2)
+    asked = asked_of(model, digits, here, None, replace(QUICK, views=3), no_progress)
+    assert asked.notes[-1] == "each item is seen in 3 views"
+    for row in (0, len(asked.items) - 1):
+        raw = digits.read(asked.items[row])
+        media = open_media(raw, kind="image")
+        keys = keys_of_items((media.sha256,))
+        parts = []
+        for number, view in enumerate(views(media, 3, QUICK.seed)):
+            features = model.network.embed(model.network.prepare(view.media).tensor[None])
+            parts.append(model.method.predict(model.state, features, keys, draws=4, seed=QUICK.seed + number).probs)
+        assert not torch.equal(parts[0], parts[1])
+        doubt = decompose(Predictive(torch.cat(parts)))
+        assert asked.answers.draws == 12
+        assert asked.answers.probs[row] == pytest.approx(torch.cat(parts).mean(0)[0].numpy(), abs=1e-3)  # of bytes
+        for name in ("total", "aleatoric", "epistemic"):
+            assert asked.answers.doubts[name][row] == pytest.approx(getattr(doubt, name)[0], abs=2e-3)
 
 
 @pytest.fixture(scope="module")

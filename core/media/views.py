@@ -1,4 +1,4 @@
-"""Test-time augmentation: the same item seen in several slightly different ways, as further draws of one answer.
+"""Test-time augmentation: the same item seen in several slightly different ways.
 
 A view is a Media of its own: its identity comes from the item's and from what was done, so that noise and caches tell
 views apart. Views depend on the item, the number and the seed alone. Ashukha et al. 2020,
@@ -7,12 +7,11 @@ https://arxiv.org/abs/2002.06470
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.contracts import Media, Note, Predictive
+from core.contracts import Media, Note
 from core.fingerprint import numpy_generator, sha256_of
 
 SHIFT = 0.25  # of a sound's length, the largest shift to either side; what leaves at one end enters at the other
@@ -30,25 +29,14 @@ def views(media: Media, count: int, seed: int) -> tuple[View, ...]:
     """The item itself, then ``count - 1`` others; more views begin with those of fewer."""
     if not 1 <= count <= MOST:
         raise ValueError(f"an item has 1 to {MOST} views, not {count}")
-    make = _shifted if media.kind == "audio" else _cropped
-    return (View("as it is", media), *(make(media, number, seed) for number in range(1, count)))
+    return tuple(view(media, number, seed) for number in range(count))
 
 
-def pooled(answers: Sequence[Predictive]) -> Predictive:
-    """One answer of all views' draws, in the order of the views; a score is their mean."""
-    import torch
-
-    if not answers:
-        raise ValueError("there is no answer to pool")
-    first = answers[0]
-    for answer in answers:
-        if answer.probs.shape[1:] != first.probs.shape[1:] or answer.task != first.task:
-            raise ValueError("views of the same items and classes can be pooled, and these are not")
-        if (answer.score is None) != (first.score is None) or answer.score_name != first.score_name:
-            raise ValueError("some views have a score and some have not, or another one")
-    scores = [answer.score for answer in answers if answer.score is not None]
-    score = torch.stack(scores).mean(dim=0) if scores else None
-    return replace(first, probs=torch.cat([answer.probs for answer in answers]), score=score)
+def view(media: Media, number: int, seed: int) -> View:
+    """One of them; the first is the item as it is."""
+    if not number:
+        return View("as it is", media)
+    return (_shifted if media.kind == "audio" else _cropped)(media, number, seed)
 
 
 def _shifted(media: Media, number: int, seed: int) -> View:
@@ -57,7 +45,7 @@ def _shifted(media: Media, number: int, seed: int) -> View:
     most = max(1, round(SHIFT * len(media.samples)))
     drawn = numpy_generator("shift", seed, number, media.sha256)
     by = int(drawn.integers(1, most + 1)) * (1 if drawn.random() < 0.5 else -1)
-    return _view(media, np.roll(media.samples, by), f"shifted by {by / rate:+.3f} s", f"roll {by}")
+    return _made(media, np.roll(media.samples, by), f"shifted by {by / rate:+.3f} s", f"roll {by}")
 
 
 def _cropped(media: Media, number: int, seed: int) -> View:
@@ -72,10 +60,10 @@ def _cropped(media: Media, number: int, seed: int) -> View:
     if mirrored:
         pixels = pixels[:, ::-1]
     name = f"{'mirrored, ' if mirrored else ''}{columns} x {rows} pixels from row {top}, column {left}"
-    return _view(media, pixels, name, f"crop {top} {left} {rows} {columns} {mirrored}")
+    return _made(media, pixels, name, f"crop {top} {left} {rows} {columns} {mirrored}")
 
 
-def _view(media: Media, samples: np.ndarray, name: str, recipe: str) -> View:
+def _made(media: Media, samples: np.ndarray, name: str, recipe: str) -> View:
     samples = np.ascontiguousarray(samples)
     samples.setflags(write=False)
     identity = sha256_of(f"{media.sha256} {recipe}".encode())

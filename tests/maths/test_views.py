@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from core.contracts import Media, Predictive, Receipt
+from core.contracts import Media, Receipt
 from core.fingerprint import sha256_of
-from core.pipeline.augmented import MOST, SHIFT, SMALLEST_CROP, pooled, views
+from core.media.views import MOST, SHIFT, SMALLEST_CROP, views
 
 
 def sound(seed: int = 0, rate: int = 100) -> Media:
@@ -76,28 +75,7 @@ def test_views_leave_the_item_alone_and_say_what_was_done() -> None:
     assert view.rate == media.rate
 
 
-def test_pooled_views_are_further_draws_and_the_mean_score() -> None:
-    one = Predictive(torch.rand(2, 3, 4), score=torch.tensor([1.0, 2.0, 3.0]), score_name="energy")
-    other = Predictive(torch.rand(5, 3, 4), score=torch.tensor([3.0, 2.0, 0.0]), score_name="energy")
-    both = pooled([one, other])
-    assert both.probs.shape == (7, 3, 4)
-    assert torch.equal(both.probs[:2], one.probs)
-    assert torch.equal(both.probs[2:], other.probs)
-    assert both.score is not None
-    assert both.score.tolist() == [2.0, 2.0, 1.5]
-
-
-def test_what_does_not_belong_together_is_not_pooled() -> None:
-    one = Predictive(torch.rand(2, 3, 4))
-    for other in (
-        Predictive(torch.rand(2, 2, 4)),
-        Predictive(torch.rand(2, 3, 4), "multilabel"),
-        Predictive(torch.rand(2, 3, 4), score=torch.zeros(3), score_name="energy"),
-    ):
-        with pytest.raises(ValueError, match="views"):
-            pooled([one, other])
-    with pytest.raises(ValueError, match="no answer"):
-        pooled([])
+def test_an_item_has_a_bounded_number_of_views() -> None:
     for count in (0, MOST + 1):
         with pytest.raises(ValueError, match="views"):
             views(sound(), count, 0)
