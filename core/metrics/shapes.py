@@ -55,7 +55,7 @@ def surface_distances(found: Any, truth: Any, spacing: Sequence[float]) -> tuple
         if not solid.any():
             raise Undefined(f"the {name} solid is empty")
     ours, theirs = surface(found), surface(truth)
-    to_truth, to_found = (distance_transform_edt(~skin, sampling=tuple(spacing)) for skin in (theirs, ours))
+    to_truth, to_found = (np.asarray(distance_transform_edt(~skin, sampling=tuple(spacing))) for skin in (theirs, ours))
     return to_truth[ours], to_found[theirs]
 
 
@@ -75,7 +75,7 @@ def band(truth: Any, spacing: Sequence[float], reach: float) -> np.ndarray:
     truth = _solid(truth)
     if truth.all() or not truth.any():
         return np.zeros(truth.shape, bool)
-    sides = [distance_transform_edt(side, sampling=tuple(spacing)) for side in (truth, ~truth)]
+    sides = [np.asarray(distance_transform_edt(side, sampling=tuple(spacing))) for side in (truth, ~truth)]
     return sides[0] + sides[1] <= reach
 
 

@@ -39,8 +39,8 @@ class Observation:
 
         if self.seen.all():
             return self.labels
-        found = distance_transform_edt(~self.seen, sampling=self.spacing, return_distances=False, return_indices=True)
-        return self.labels[tuple(found)]
+        nearest = distance_transform_edt(~self.seen, sampling=self.spacing, return_distances=False, return_indices=True)
+        return self.labels[tuple(np.asarray(nearest))]
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """(points,) in [0, 1]: the filled labels, interpolated between voxel centres, 0 beyond the grid."""
