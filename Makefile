@@ -9,6 +9,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Test workers share two cores: threads of their own would only get in each other's way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+# Compiled modules are kept, whatever the machine says: hundreds of processes would each compile torch anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help app test lint real fuzz kills boxes models figures screenshots lock clean
 

@@ -39,7 +39,6 @@ class Worker:
             **settings.environ(),
             "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait sleep: the pages share these cores
             "PYTHONFAULTHANDLER": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         try:
             self.process = subprocess.Popen(
