@@ -180,6 +180,9 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
         "knobs",
         "_asking",
         "scored",
+        "sweep",
+        "_point",
+        "_plane_point",
     )
     of_torch += tuple(f"core.pipeline.{name}" for name in walks)
     of_torch += tuple(f"core.runner.{name}" for name in ("_computing", "_models", "_telling"))  # of the worker
