@@ -44,11 +44,33 @@ class Observation:
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """(points,) in [0, 1]: the filled labels, interpolated between voxel centres, 0 beyond the grid."""
+        return self._read(self.filled.astype(np.float32), places, "grid-constant")
+
+    def distance_at(self, places: np.ndarray) -> np.ndarray:
+        """(points,) the distance, interpolated; beyond the grid that of its border."""
+        return self._read(self.distance, places, "nearest")
+
+    def _read(self, values: np.ndarray, places: np.ndarray, beyond: str) -> np.ndarray:
         from scipy.ndimage import map_coordinates
 
         back = np.linalg.inv(self.affine)
         indices = places @ back[:-1, :-1].T + back[:-1, -1]
-        return map_coordinates(self.filled.astype(np.float32), indices.T, order=1, mode="grid-constant")
+        return map_coordinates(values, indices.T, order=1, mode=beyond)
+
+    @cached_property
+    def distance(self) -> np.ndarray:
+        """Millimetres from every voxel's centre to the outline, negative inside.
+
+        The outline runs half a voxel (of the narrowest axis) from the centres beside it.
+        """
+        from scipy.ndimage import distance_transform_edt
+
+        inside = self.filled
+        if inside.all() or not inside.any():
+            raise ValueError("a grid that is all inside or all outside has no outline")
+        out, into = (np.asarray(distance_transform_edt(part, sampling=self.spacing)) for part in (~inside, inside))
+        half = min(self.spacing) / 2
+        return np.where(inside, half - into, out - half)
 
     def mass(self) -> np.ndarray:
         """Where the centre of what is inside lies, in millimetres."""

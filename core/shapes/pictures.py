@@ -9,7 +9,7 @@ import numpy as np
 
 from core.contracts import Dataset, Item
 from core.shapes.observe import Observation
-from core.shapes.solids import Box, affine_of
+from core.shapes.solids import Box, affine_of, places_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +29,12 @@ class Ink:
         rows, columns = (count - 1.0 for count in self.pixels.shape)
         return Box((rows / 2, columns / 2), (rows, columns))
 
-    def whole(self) -> Observation:
-        """Every pixel, as it is."""
-        return Observation(self.pixels > 0.5, np.ones(self.pixels.shape, bool), affine_of((1.0, 1.0), (0.0, 0.0)))
+    def whole(self, step: float = 1.0) -> Observation:
+        """All of it, looked at every ``step`` pixels."""
+        shape = tuple(int((count - 1) / step) + 1 for count in self.pixels.shape)
+        affine = affine_of((step, step), (0.0, 0.0))
+        labels = (self.level(places_of(affine, shape)) < 0).reshape(shape)
+        return Observation(labels, np.ones(shape, bool), affine)
 
 
 def ink_of(dataset: Dataset, item: Item) -> Ink:

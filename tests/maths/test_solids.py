@@ -172,6 +172,16 @@ def test_an_observation_is_read_between_its_voxels_and_ends_where_it_ends() -> N
     np.testing.assert_allclose(found.mass(), [15.0, 1.5])
 
 
+def test_the_distance_to_the_outline_of_a_ball_is_that_of_a_ball() -> None:
+    found, ball = scanned(Ball(20.0), replace(CLEAN, slice_mm=1.0, pixel_mm=1.0), numpy_generator("distance"))
+    places = numpy_generator("places").uniform(-22.0, 22.0, (300, 3))
+    np.testing.assert_allclose(found.distance_at(places), ball.level(places), atol=1.0)
+    tall = Observation(np.array([[False], [True], [True]]), np.ones((3, 1), bool), affine_of((3.0, 5.0), (0.0, 0.0)))
+    np.testing.assert_allclose(tall.distance[:, 0], [1.5, -1.5, -4.5])
+    with pytest.raises(ValueError, match="outline"):
+        _ = replace(tall, labels=np.ones((3, 1), bool)).distance
+
+
 def test_ink_is_solid_where_interpolated_pixels_are_dark_enough() -> None:
     ink = Ink(np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))
     levels = ink.level(np.array([[1.0, 1.0], [1.0, 1.25], [1.5, 1.5]]))
@@ -183,7 +193,10 @@ def test_digits_become_solids_of_their_ink() -> None:
     dataset = digits.DATASET.open(None, Settings())
     ink = ink_of(dataset, dataset.items[0])
     assert ink.pixels.shape == (8, 8)
-    assert 0.1 < ink.whole().labels.mean() < 0.7
+    np.testing.assert_array_equal(ink.whole().labels, ink.pixels > 0.5)
+    fine = ink.whole(0.5)
+    assert (fine.labels.shape, fine.spacing) == ((15, 15), (0.5, 0.5))
+    np.testing.assert_array_equal(fine.labels[::2, ::2], ink.pixels > 0.5)
 
 
 def test_a_glimpse_keeps_its_share_hides_its_band_and_errs_where_it_looks() -> None:
