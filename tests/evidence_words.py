@@ -103,6 +103,8 @@ def predicted(document: Document) -> Told:
         f"{key.replace('_', ' ')} {found[key]['first']:.3f} and {found[key]['second']:.3f}, {_difference(found[key])}"
         for key in keys
     ]
+    known = [f"{document['oracle'][key]:.3f}" for key in keys if document.get("oracle", {}).get(key) is not None]
+    told += [f"true losses reach {', '.join(known)}"] if known else []
     return Told("; ".join(told), _of([_above(found[key]) for key in keys]))
 
 

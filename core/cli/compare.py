@@ -87,6 +87,7 @@ def _document(found: Comparison) -> dict[str, Any]:
         "second": sides[1],
         "n": found.n,
         "differences": {key: _row(difference) for key, difference in found.differences.items()},
+        "oracle": {key: figure.value for key, figure in found.oracle.items()},
         "notes": list(found.notes),
     }
 
@@ -118,6 +119,9 @@ def _lines(found: Comparison) -> tuple[str, ...]:
             f"  {key:<{width}}  {difference.first.value:.3f}  {difference.second.value:.3f}  "
             f"{difference.value:+.3f}{between}{low}"
         )
+    known = [f"{key} {figure.value:.3f}" for key, figure in found.oracle.items() if figure.value is not None]
+    if known:
+        lines += ["", f"  {one.name}, if its doubt knew every loss: {', '.join(known)}"]
     return (*lines, "", *(f"  note: {note}" for note in found.notes))
 
 

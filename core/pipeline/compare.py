@@ -17,6 +17,7 @@ from core.checkpoints.saved import Model, load_model
 from core.contracts import Dataset, Progress, no_progress
 from core.errors import DataError
 from core.fingerprint import numpy_generator
+from core.metrics import scoring
 from core.metrics.bootstrap import bootstrap
 from core.metrics.figure import Figure
 from core.metrics.ood import detect
@@ -84,6 +85,7 @@ class Comparison:
     sides: tuple[Side, Side]
     cards: tuple[Card, Card]
     differences: Mapping[str, Difference]
+    oracle: Mapping[str, Figure]  # the same of the first model's true losses as its doubt: no doubt can know more
     notes: tuple[str, ...]
 
     @property
@@ -126,7 +128,7 @@ def compare(
         them = {name: asked_of(m, other, settings, None, wanted, progress, outside=True) for name, m in loaded.items()}
         outside.append(_outsiders(other, (them[names[0]], them[names[1]]), (first.measure, second.measure)))
     differences = paired(first, second, outside, wanted.seed, wanted.resamples)
-    return Comparison((first, second), (cards[0], cards[1]), differences, notes)
+    return Comparison((first, second), (cards[0], cards[1]), differences, oracle(first), notes)
 
 
 def paired(
@@ -149,6 +151,16 @@ def paired(
         key = f"ood {them.name}"
         found[key] = _difference(pair[0], pair[1], len(groups), groups, raised=False, key=key, **drawn)
     return found
+
+
+def oracle(side: Side) -> dict[str, Figure]:
+    """What its doubt would reach if it knew every loss; nothing where labels are no classes of the model."""
+    if side.foreign:
+        return {}
+    losses = scoring.log_losses(side.answers.probs, side.labels)
+    known = replace(side, answers=replace(side.answers, doubts={side.measure: losses}))
+    everything = np.arange(len(losses))
+    return {key: of(everything) for key, of in _statistics(known).items() if key in (*OF_MEASURES, AGREEMENT)}
 
 
 def _difference(

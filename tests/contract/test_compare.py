@@ -17,7 +17,7 @@ from core.cli import main
 from core.errors import UserFacingError
 from core.metrics import scoring
 from core.metrics.ranks import auroc
-from core.pipeline.compare import AGREEMENT, Outsiders, Side, compare, paired
+from core.pipeline.compare import AGREEMENT, LOWER_IS_BETTER, Outsiders, Side, compare, oracle, paired
 from core.pipeline.evaluate import Wanted, evaluate
 from core.settings import Settings
 from core.training.prepared import prepare
@@ -85,6 +85,24 @@ def test_differences_are_those_of_the_formulas_on_the_same_items() -> None:
     assert "positive" in (found["error_auroc"].second.reason or "")
 
 
+def test_the_true_losses_are_the_doubt_that_no_other_can_beat() -> None:
+    from scipy.stats import spearmanr
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    rng = np.random.default_rng(4)
+    labels, truth = rng.integers(3, size=60), rng.dirichlet(np.ones(3), size=60)
+    probs = rng.dirichlet(np.ones(3), size=60)
+    one = side("a", probs, labels, rng.normal(size=60), truth=truth)
+    losses = [log_loss([label], [row], labels=[0, 1, 2]) for label, row in zip(labels, probs, strict=True)]
+    found = oracle(one)
+    assert found["error_auroc"].value == pytest.approx(roc_auc_score(probs.argmax(1) != labels, losses))
+    assert found[AGREEMENT].value == pytest.approx(spearmanr(losses, -(truth * np.log(truth)).sum(axis=1))[0])
+    for key, other in paired(one, one, resamples=10).items():
+        better = (lambda a, b: a <= b) if key in LOWER_IS_BETTER else (lambda a, b: a >= b)
+        assert key in (AGREEMENT, "r_auroc") or better(found[key].value, other.first.value), key
+    assert oracle(replace(one, foreign="classes of another set")) == {}
+
+
 def test_the_interval_of_a_difference_is_that_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two models that are right on the same items but one: much narrower than either figure's own interval."""
     labels = np.zeros(200, np.int64)
@@ -141,8 +159,11 @@ def test_two_measures_of_one_model(
     row = told["differences"]["augrc"]
     assert row["difference"] == pytest.approx(row["first"] - row["second"])
     assert row["interval"][0] <= row["difference"] <= row["interval"][1]
+    assert told["oracle"]["error_auroc"] >= max(told["differences"]["error_auroc"][key] for key in ("first", "second"))
     assert main(words) == 0
-    assert "(lower is better)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "(lower is better)" in out
+    assert "knew every loss" in out
     assert main(("compare", "long")) == 2
     assert main(("compare", "long", "nobody")) == 2
     assert main(("compare", "long", "--measures", "total,nothing")) == 2
