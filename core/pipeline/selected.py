@@ -115,6 +115,14 @@ def manifest_of(key: str, settings: Settings) -> Path | None:
     return next(iter(sorted(_folder(key, settings).glob(f"*{_MANIFEST}"))), None)
 
 
+def origin(source: str, settings: Settings) -> str | None:
+    """The name of the data that a written selection was taken from; None: the source is no selection."""
+    path = Path(source)
+    if path.parent.parent != _folder("", settings) or not path.name.endswith(_MANIFEST):
+        return None
+    return path.name.removesuffix(_MANIFEST)
+
+
 def _folder(key: str, settings: Settings) -> Path:
     return settings.uploads / "selections" / key
 

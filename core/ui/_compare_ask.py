@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -12,8 +12,9 @@ from core.jobs import Job
 from core.pipeline.atlas import HELDOUT
 from core.pipeline.elsewhere import domain_of, offered
 from core.pipeline.sheets import Bench
-from core.pipeline.tabled import COLLECTION
-from core.ui import _cached_compare, cached, jobs, models, words
+from core.pipeline.tabled import COLLECTION, Benches
+from core.ui import _cached_compare, cached, indexing, jobs, models, words
+from core.ui.controls import Choice
 
 MOST = 120  # items of a domain, unless a visitor says otherwise
 _WATCHED, _REFUSED = "compare-jobs", "compare-refused"
@@ -62,6 +63,26 @@ def panel(bench: Bench, known: Mapping[str, str], wish: str | None) -> None:
             st.caption(_unable(bench))
 
 
+def absent(choice: Choice, here: Benches) -> None:
+    """The chosen model has not seen the chosen collection: a button that asks it. Such a job is watched, too."""
+    known = {one.name: one for one in models.model_list() if one.ready}
+    refused = {name for name, _ in here.refused}
+    if choice.data == HELDOUT or choice.model not in known.keys() - refused or here.of(str(choice.model)) is not None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-absent"):
+        title = words.plain(known[str(choice.model)].title)
+        st.markdown(
+            f":material/travel_explore: {title} was not asked about {words.plain(choice.data)} yet, so it is not in "
+            "the table.",
+            width="stretch",
+        )
+        st.button("Ask it", key="compare-ask-it", on_click=_index, args=(choice,))
+
+
+def _index(choice: Choice) -> None:
+    _begin([(indexing.again(choice), f"Index {choice.data}")])
+
+
 def _able(bench: Bench) -> tuple[str, ...]:
     """Those that can answer: some wait for weights that are not here."""
     ready = {one.name for one in models.model_list() if one.ready}
@@ -102,18 +123,21 @@ def start(bench: Bench, about: list[str], most: int) -> None:
     for sheet in (one for one in bench.sheets if one.name in able):
         way = None if bench.data == HELDOUT else (sheet.draws, sheet.seed)
         ways.setdefault(way, []).append(sheet.name)
-    begun = []
+    lines = []
+    for way, names in ways.items():
+        line = ["ask", "--model", *names, *(word for key in about for word in ("--about", key)), "--most", str(most)]
+        line += [] if way is None else ["--samples", str(way[0]), "--seed", str(way[1])]
+        lines.append((line, f"Ask {words.counted(len(names), 'model')} about {', '.join(about)[:60]}"))
+    _begin(lines, about)
+
+
+def _begin(lines: Sequence[tuple[list[str], str]], about: Sequence[str] = ()) -> None:
+    """Jobs, by their words and titles, or why there is none."""
+    settings = cached.settings()
     try:
         for key in about:
             domain_of(key)
-        for way, names in ways.items():
-            line = ["ask", "--model", *names]
-            for key in about:
-                line += ["--about", key]
-            line += ["--most", str(most)]
-            line += [] if way is None else ["--samples", str(way[0]), "--seed", str(way[1])]
-            title = f"Ask {words.counted(len(names), 'model')} about {', '.join(about)[:60]}"
-            begun.append(running_jobs.submit(cached.settings(), line, title=title, again=True))
+        begun = [running_jobs.submit(settings, line, title=title, again=True) for line, title in lines]
     except UserFacingError as error:
         st.session_state[_REFUSED] = str(error)
         return

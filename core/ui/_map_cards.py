@@ -13,8 +13,8 @@ from core.errors import UserFacingError
 from core.pipeline.atlas import Atlas
 from core.ui import _cached_atlas, _map_words, cached, words
 
-_PER_PAGE = 12
-_WIDTH = 168  # pixels: two beside each other on a phone
+_PER_PAGE = 10
+_WIDTH = 156  # pixels: five fill a row of a 1280 window, two that of a phone
 _ORDERS = {
     "classes": "Clearest and most ambiguous of each class",
     "doubtful": "Most doubtful first",

@@ -17,7 +17,7 @@ from core.jobs import Job
 from core.pipeline import plain_table
 from core.pipeline.atlas import HELDOUT, Atlas, atlases
 from core.pipeline.map import SPREAD
-from core.store import names, open_collection
+from core.store import names
 from core.ui import (
     _cached_atlas,
     _cached_lists,
@@ -27,6 +27,7 @@ from core.ui import (
     cached,
     controls,
     given,
+    indexing,
     jobs,
     models,
     tables,
@@ -172,11 +173,8 @@ def _name_of(text: str) -> str:
 # ---- jobs ----
 
 
-def _start(chosen: Choice, source: str, name: str, where: str, *, again: bool = False) -> None:
-    assert chosen.model is not None
-    words_ = ["index", source, "--collection", name, "--model", chosen.model, "--samples", str(chosen.draws)]
-    words_ += ["--seed", str(chosen.seed), "--map"]
-    _submit(words_, f"Index {name}", name, where, again=again)
+def _start(chosen: Choice, source: str, name: str, where: str) -> None:
+    _submit([*indexing.line(chosen, source, name), "--map"], f"Index {name}", name, where, again=False)
 
 
 def index(chosen: Choice, source: str, name: str, where: str) -> None:
@@ -189,9 +187,7 @@ def index(chosen: Choice, source: str, name: str, where: str) -> None:
 
 
 def _reindex(chosen: Choice, where: str) -> None:
-    """From where it was read first."""
-    source = open_collection(cached.settings().collections, chosen.data).about.source
-    _start(chosen, source, chosen.data, where, again=True)
+    _submit([*indexing.again(chosen), "--map"], f"Index {chosen.data}", chosen.data, where, again=True)
 
 
 def draw(chosen: Choice, extra: list[str], where: str) -> None:

@@ -130,17 +130,15 @@ def _look(atlas: Atlas, lines: tuple[Line, ...]) -> None:
 
 def told(planned: Preview) -> str:
     """In a sentence."""
-    parts = [f"**{_labels(len(planned.changes))} would change**"] if planned.changes else ["No label would change"]
-    parts += [f"{words.count(len(planned.notes))} notes would"] if planned.notes else []
-    parts += [f"{words.count(planned.untouched)} rows have no new label"] if planned.untouched else []
-    parts += [f"{words.count(planned.already)} have it already"] if planned.already else []
+    many = words.counted(len(planned.changes), "label")
+    parts = [f"**{many} would change**" if planned.changes else "No label would change"]
+    parts += [f"{words.counted(len(planned.notes), 'note')} would"] if planned.notes else []
+    lines, have = words.counted(planned.untouched, "line"), "has" if planned.untouched == 1 else "have"
+    parts += [f"{lines} {have} no new label"] if planned.untouched else []
+    parts += [f"{words.counted(planned.already, 'line')} asked for the label that is there"] if planned.already else []
     if planned.fresh:
         parts.append(f"new classes: {', '.join(words.plain(name, 40) for name in planned.fresh[:8])}")
     return "; ".join(parts) + "."
-
-
-def _labels(count: int) -> str:
-    return "1 label" if count == 1 else f"{words.count(count)} labels"
 
 
 def _apply(atlas: Atlas, planned: Preview) -> None:
@@ -152,7 +150,7 @@ def _apply(atlas: Atlas, planned: Preview) -> None:
         return
     st.session_state[_SAID] = (
         atlas.name,
-        f"{_labels(len(batch.changes))} changed. Lists, colours and figures follow.",
+        f"{words.counted(len(batch.changes), 'label')} changed. Lists, colours and figures follow.",
         False,
     )
     _fill(False)
@@ -171,7 +169,7 @@ def _after(atlas: Atlas) -> None:
     last: Batch = done[0]
     when = datetime.fromisoformat(last.at).strftime("%d %b %Y, %H:%M UTC")
     more = f", and {len(done) - 1} times before" if len(done) > 1 else ""
-    st.markdown(f"{_labels(len(last.changes))} changed on {when}{more}.")
+    st.markdown(f"{words.counted(len(last.changes), 'label')} changed on {when}{more}.")
     with st.container(horizontal=True, gap="small"):
         st.button("Take it back", icon=":material/undo:", on_click=_undo, args=(atlas,), key="map-relabel-undo")
         if st.button("Train on all with these labels", icon=":material/model_training:", key="map-relabel-train"):
@@ -185,4 +183,4 @@ def _undo(atlas: Atlas) -> None:
     except UserFacingError as error:
         st.session_state[_SAID] = (atlas.name, f"Nothing was changed: {words.plain(str(error), 300)}", True)
         return
-    st.session_state[_SAID] = (atlas.name, f"{_labels(len(batch.changes))} as before.", False)
+    st.session_state[_SAID] = (atlas.name, f"{words.counted(len(batch.changes), 'label')} as before.", False)

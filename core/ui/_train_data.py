@@ -11,7 +11,7 @@ import streamlit as st
 from core.data import specs
 from core.errors import UserFacingError
 from core.pipeline import selected
-from core.ui import _cached_atlas, _cached_train, _map_selected, _train_link, cached, given, words
+from core.ui import _cached_atlas, _cached_train, _map_selected, _train_link, cached, given, item_cards, words
 from core.ui.controls import Choice
 
 _OWN = {"folder", "zip", "manifest"}
@@ -22,6 +22,7 @@ class Data:
     source: str  # as the command line takes it
     name: str  # for the model's name
     facts: Mapping[str, Any]  # of ``data show``
+    way: str = ""  # how it was given
 
     @property
     def folds(self) -> list[int]:
@@ -53,7 +54,7 @@ def choose(first: str, chosen: Choice) -> Data | None:
         st.error(words.plain(str(error), 400), icon=":material/block:")
         return None
     st.caption(_told(facts))
-    return Data(source, name, facts)
+    return Data(source, name, facts, str(way))
 
 
 def _told(facts: Mapping[str, Any]) -> str:
@@ -64,8 +65,8 @@ def _told(facts: Mapping[str, Any]) -> str:
     parts.append(f"{len(facts['classes'])} classes" if facts["classes"] else "no labels")
     if facts["classes"] and labelled < facts["items"] and facts["task"] == "multiclass":
         parts.append(f"{words.count(facts['items'] - labelled)} without a label")
-    if facts["groups"]:
-        parts.append(f"{words.count(facts['groups'])} source recordings")
+    if 0 < facts["groups"] < facts["items"]:
+        parts.append(f"of {words.counted(facts['groups'], item_cards.SOURCES[facts['kind']])}")
     notes = [words.plain(note.rstrip("."), 200) for note in facts["notes"][:2]]
     return "; ".join([", ".join(parts), *notes]) + "."
 

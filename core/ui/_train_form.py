@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -16,9 +17,10 @@ from core.pipeline.forms import Forms, NetworkForm
 from core.pipeline.offers import OWN
 from core.training.plan import Plan, Recipe, plan_of, refuse_odd
 from core.training.recipes import recipes
-from core.ui import _cached_train, _train_data, _train_fields, _train_start, cached, models, words
+from core.ui import _cached_train, _train_data, _train_fields, _train_link, _train_start, cached, models, words
 from core.ui._train_data import Data
 from core.ui.controls import Choice
+from core.ui.models import ModelFacts
 
 _DIVISIONS = {
     "split": "Its own splits",
@@ -50,7 +52,8 @@ def show(chosen: Choice) -> None:
         return
     settings = [f"data={data.source}"] if data.source != base.plan.data else []
     try:
-        settings += _network(base, data, forms, settings)
+        near = _near(data, forms, chosen)
+        settings += _network(base, data, forms, settings, near)
         settings += _method(base, forms, settings)
         settings += _knobs(base, data, settings)
         plan = plan_of(base, tuple(settings))
@@ -71,24 +74,36 @@ def _pick(label: str, titles: Mapping[str, str], first: str | None, key: str) ->
 # ---- network and start ----
 
 
-def _network(base: Recipe, data: Data, forms: Forms, settings: Sequence[str]) -> list[str]:
+def _near(data: Data, forms: Forms, chosen: Choice) -> ModelFacts | None:
+    """Items that came from the map are few: the network that drew it is a better beginning than none."""
+    found = _train_link.seen_through(chosen)
+    if found is None or data.way != _train_link.WAY or found.kind != data.facts["kind"]:
+        return None
+    return found if found.backbone in forms.networks else None
+
+
+def _network(base: Recipe, data: Data, forms: Forms, settings: Sequence[str], near: ModelFacts | None) -> list[str]:
     kind, plan = data.facts["kind"], plan_of(base, tuple(settings))
     offered = {key: one.title for key, one in forms.networks.items() if one.kind in (None, kind)}
     first = plan.backbone if plan.backbone in offered else "convnet" if kind == "audio" else "resnet32"
+    wished, own = plan, base.key
+    if near is not None:
+        wished, first = replace(plan, start=_below(near), fit="fixed"), near.backbone
+        own = f"{base.key}-{near.name}"
     left, middle, right = st.columns(3)
     with left:
-        key = _pick("Network", offered, first, f"train-network-{base.key}-{kind}")
+        key = _pick("Network", offered, first, f"train-network-{own}-{kind}")
     network = forms.networks[key]
     with middle:
-        start = _start(base, plan, network, kind)
+        start = _start(own, wished, network, kind)
     with right:
         fits = ["fine-tuned"] if start == "drawn" else list(_FITS)
         fit = str(
             st.radio(
                 "Training",
                 fits,
-                fits.index(plan.fit) if plan.fit in fits else 0,
-                key=f"train-fit-{base.key}-{start}",
+                fits.index(wished.fit) if wished.fit in fits else 0,
+                key=f"train-fit-{own}-{start}",
                 format_func=lambda name: _FITS[name],
             )
         )
@@ -100,7 +115,13 @@ def _network(base: Recipe, data: Data, forms: Forms, settings: Sequence[str]) ->
     return found + _built(base, plan, network, kind)
 
 
-def _start(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> str:
+def _below(near: ModelFacts) -> str:
+    """Of heads, which may be several, the one network under them."""
+    start = str(read_card(near.name, cached.settings()).recipe.get("start", "drawn"))
+    return start if near.scope == "head" and start != "drawn" else near.name
+
+
+def _start(own: str, plan: Plan, network: NetworkForm, kind: str) -> str:
     titles = {"drawn": "Nothing: weights are drawn"} | ({"published": "Published weights"} if network.published else {})
     titles |= {
         one.name: one.title
@@ -108,7 +129,7 @@ def _start(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> str:
         if one.kind == kind and one.backbone == network.key and one.ready
     }
     first = plan.start if plan.start in titles else "drawn"
-    return _pick("It begins with", titles, first, f"train-start-{base.key}-{network.key}")
+    return _pick("It begins with", titles, first, f"train-start-{own}-{network.key}")
 
 
 def _built(base: Recipe, plan: Plan, network: NetworkForm, kind: str) -> list[str]:

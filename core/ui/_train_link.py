@@ -11,8 +11,10 @@ import streamlit as st
 from core.errors import UserFacingError
 from core.pipeline import selected
 from core.pipeline.atlas import Atlas
-from core.ui import address, cached, words
+from core.ui import address, cached, models, words
 from core.ui.address import Kept
+from core.ui.controls import Choice
+from core.ui.models import ModelFacts
 
 WAY, WIDGET = "Map selection", "train-way"  # of the form's data, and the widget that chooses it
 TAB = "Your own"
@@ -61,6 +63,14 @@ def arrived() -> None:
 def chosen() -> Path | None:
     """The manifest of the selection that was sent."""
     return selected.manifest_of(address.get(_PICKED), cached.settings())
+
+
+def seen_through(choice: Choice) -> ModelFacts | None:
+    """The model that the items were sent from, to begin with; it stands in the side bar."""
+    if chosen() is None or choice.model is None:
+        return None
+    found = models.facts(choice.model)
+    return found if found.ready else None
 
 
 def forget() -> None:

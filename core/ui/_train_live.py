@@ -9,8 +9,9 @@ import streamlit as st
 
 from core import jobs as running
 from core.errors import UserFacingError
-from core.pipeline import run_exports
+from core.pipeline import run_exports, selected
 from core.pipeline.runs import Curves, Run, curves, run_of, table, throw_away, want
+from core.store import names
 from core.ui import _train_charts, address, bound, cached, diagnosis, jobs, models, plot, shell, tables, words
 from core.ui.address import Kept
 
@@ -230,15 +231,14 @@ def _finished(run: Run) -> None:
         models.card(one, None)
     with doubt:
         diagnosis.card(run.name)
+    origin = selected.origin(str(run.plan.get("data", "")), cached.settings())
+    data = origin if origin in names(cached.settings().collections) else None
+    ways = {"Inspect": "Inspect with it", "Map": "See its map", "Retention": "How far its doubt helps"}
+    ways["Compare"] = "Compare it with others" if data is None else f"Compare it on {words.plain(data, 40)}"
     with st.container(horizontal=True, gap="small"):
-        for title, label in (
-            ("Inspect", "Inspect with it"),
-            ("Map", "See its map"),
-            ("Retention", "How far its doubt helps"),
-        ):
-            file = next((file for file in shell.page_files() if file.title == title), None)
-            if file is not None:
-                st.page_link(f"pages/{file.path.name}", label=label, icon=file.icon, query_params={"model": run.name})
+        for file in (file for file in shell.page_files() if file.title in ways):
+            query = {"model": run.name} | ({"data": data} if data and file.title == "Compare" else {})
+            st.page_link(f"pages/{file.path.name}", label=ways[file.title], icon=file.icon, query_params=query)
 
 
 def downloads(found: list[Run], key: str) -> None:

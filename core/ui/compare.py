@@ -84,6 +84,7 @@ def _page(choice: Choice, here: Benches) -> Page | None:
         _set_aside(here, bench)
         _compare_ask.panel(bench, known, domain)
     _compare_ask.watch()
+    _compare_ask.absent(choice, here)
     _refused(here)
     if domain is not None:
         _compare_ask.missing(bench, domain, _compare_ask.titles(bench, known).get(domain, domain))

@@ -32,7 +32,7 @@ def page(chosen: Choice) -> None:
     shown = _shown(found)
     for run in shown:
         _train_live.show(run)
-    if not found:
+    if not found and _train_link.chosen() is None:
         st.info("Nothing was trained here yet. The first recipe below takes less than a minute.",
                 icon=":material/model_training:")  # fmt: skip
     _others(found, shown)
