@@ -9,6 +9,7 @@ Needs no torch: pages read it too.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,15 @@ class Swept:
     @property
     def points(self) -> tuple[Point, ...]:
         return tuple(dict.fromkeys(row.point for row in self.rows))
+
+    @property
+    def is_whole(self) -> bool:
+        """Has every point of the grid a row for every seed and fold?"""
+        grid = set(itertools.product(*([f"{axis.field}={value}" for value in axis.values] for axis in self.over)))
+        there = {(row.point[: len(self.over)], row.seed, row.fold) for row in self.rows}
+        return {point for point, _, _ in there} == grid and len(there) == (
+            len(grid) * len(self.seeds) * max(1, len(self.folds))
+        )
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -16,11 +16,11 @@ from core.training.schedule import Schedule
 class Division:
     """Which items train, which choose and calibrate, and which are only ever scored."""
 
-    by: Literal["split", "fold", "held", "drawn"] = knob(
+    by: Literal["split", "fold", "held", "drawn", "careless"] = knob(
         "split",
         "the set's own splits; one fold to test on; its own training part less some items of each class; or drawn by "
-        "chance, whole recordings of each class",
-        choices=("split", "fold", "held", "drawn"),
+        "chance, whole recordings of each class; careless draws clip by clip, to show what leaks",
+        choices=("split", "fold", "held", "drawn", "careless"),
     )
     test_fold: int = knob(1, "the fold that is only scored", least=0)
     validation_fold: int | None = knob(None, "the fold that chooses and calibrates; none: the other folds all train")
