@@ -188,6 +188,7 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     of_torch += tuple(f"core.runner.{name}" for name in ("_computing", "_models", "_telling"))  # of the worker
     of_torch += ("core.shapes.networks", "core.shapes.fields")
     wanted.sort(key=lambda name: name.startswith(of_torch))
+    of_torch += ("core.lessons._plane_fits",)
     light = sum(not name.startswith(of_torch) for name in wanted)
     code = f"""
 import os, sys, threading, random

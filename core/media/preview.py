@@ -13,14 +13,18 @@ _ENLARGED = 512  # pixels that a tiny picture is enlarged to, by whole pixels
 
 
 def of_sound(media: Media) -> bytes:
+    assert media.rate is not None, "a picture has no sound"
+    return of_samples(media.samples, media.rate)
+
+
+def of_samples(samples: np.ndarray, rate: int) -> bytes:
     """FLAC, mono, 16 bit. Its head holds the MD5 of the samples, so two sounds never share an address:
     Streamlit names long media by length, head, middle and tail alone."""
     import soundfile
 
-    assert media.rate is not None, "a picture has no sound"
-    levels = np.round(np.clip(media.samples, -1.0, 1.0) * 32767).astype(np.int16)
+    levels = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
     target = io.BytesIO()
-    soundfile.write(target, levels, media.rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(target, levels, rate, format="FLAC", subtype="PCM_16")
     return target.getvalue()
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -74,7 +74,9 @@ class Worker:
         self.paces = message["paces"]
         self.devices = tuple(Device(**told) for told in message["devices"])
 
-    def exchange(self, message: Message, arrays: Sequence[np.ndarray]) -> tuple[Message, list[np.ndarray]]:
+    def exchange(
+        self, message: Message, arrays: Sequence[np.ndarray], on_sign: Callable[[Message], None] = lambda sign: None
+    ) -> tuple[Message, list[np.ndarray]]:
         """The answer to one message, with its arrays. Signs of life on the way give it more time."""
         self._number += 1
         message = {**message, "number": self._number, "arrays": self._asked.put(arrays)}
@@ -86,10 +88,16 @@ class Worker:
                     raise Lost(f"lost its device: {told['reason']}")
                 if told["event"] == "told" and told["number"] == self._number:
                     return told, self._told.take(told["arrays"])
+                on_sign(told)
         except Gone:
             raise Lost("ended") from None
         except Silent:
             raise Lost("gave no sign of life") from None
+
+    def stop(self) -> None:
+        """Nobody waits for the last message's answer any more: it gives up at its next sign of life."""
+        with contextlib.suppress(Gone, Silent):
+            send(self._questions, {"event": "stop", "number": self._number}, time.monotonic() + _LEAVE)
 
     def end(self, *, kindly: bool = False) -> None:
         """Kindly: it may end by itself first, which it does when nobody can ask it any more."""

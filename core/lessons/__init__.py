@@ -1,0 +1,1 @@
+"""Lessons: one file each, computed live. A lesson asks for a prediction, computes, and says what came out."""

@@ -1,0 +1,98 @@
+"""What a lesson shows, as plain frozen data, and how it travels: JSON and arrays, nothing pickled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Meaning = Literal["aleatoric", "epistemic", "total", "predicted", "kept", "refused", "signal", "faint"]  # of a colour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    meaning: Meaning
+    dash: str = "solid"
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """Curves over one axis."""
+
+    title: str
+    finding: str
+    x_title: str
+    y_title: str
+    lines: tuple[Line, ...]
+    top: float | None = None  # of the y axis, where charts are to be compared
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A number at every place of a plane. ``z`` (rows of y, columns of x); None: the points alone."""
+
+    title: str
+    meaning: Meaning
+    z: np.ndarray
+    top: float  # what the strongest colour stands for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """Fields side by side over one plane, with the points of a training set."""
+
+    title: str
+    finding: str
+    x: np.ndarray
+    y: np.ndarray
+    fields: tuple[Field, ...]
+    places: np.ndarray  # (points, 2)
+    labels: np.ndarray  # (points,) 0 or 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    title: str
+    finding: str
+    samples: np.ndarray  # (time,) float32
+    rate: int
+
+
+Picture = Lines | Plane | Sound
+KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Sound)}
+
+
+def pack(value: Any, arrays: list[np.ndarray], kinds: Mapping[str, type] = KINDS) -> Any:
+    """As JSON; arrays are put into the list, and their places stand for them."""
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"": "array", "at": len(arrays) - 1}
+    if dataclasses.is_dataclass(value):
+        name = type(value).__name__
+        if kinds.get(name) is not type(value):
+            raise TypeError(f"a {name} does not travel")
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"": name, **{key: pack(part, arrays, kinds) for key, part in fields.items()}}
+    if isinstance(value, tuple):
+        return [pack(part, arrays, kinds) for part in value]
+    return value
+
+
+def unpack(value: Any, arrays: Sequence[np.ndarray], kinds: Mapping[str, type] = KINDS) -> Any:
+    """What was packed; lists come back as tuples."""
+    if isinstance(value, list):
+        return tuple(unpack(part, arrays, kinds) for part in value)
+    if not isinstance(value, dict):
+        return value
+    if value[""] == "array":
+        return arrays[value["at"]]
+    fields = {key: unpack(part, arrays, kinds) for key, part in value.items() if key}
+    return kinds[value[""]](**fields)
