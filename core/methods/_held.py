@@ -67,6 +67,18 @@ def moved(state: S, device: torch.device | str) -> S:
     return _mapped(state, lambda tensor: tensor.to(device))
 
 
+def in_picture_order(state: S) -> S:
+    """The same State with its tensors of four axes laid out with channels last, which is quicker for pictures.
+
+    Tensors of five axes, of volumes, stay as they are: torch refuses this order for them.
+    """
+    for module in modules_of(state):
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.dim() == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return state
+
+
 def in_plain_order(state: S) -> S:
     """The same State with every tensor laid out as one that was loaded: it answers with the same bits."""
     for module in modules_of(state):

@@ -19,8 +19,8 @@ from core.contracts import Network, Progress, no_progress
 from core.errors import UserFacingError
 from core.fingerprint import fingerprint, sha256_of, torch_generator
 from core.layers.augmentsite import augmenting, has_site
-from core.methods._contract import Batch, FitContext, Method, frozen, modules_of, scope_of
-from core.methods._held import Held, held_by, in_plain_order, moved, restored
+from core.methods._contract import Batch, FitContext, Method, frozen, scope_of
+from core.methods._held import Held, held_by, in_picture_order, in_plain_order, moved, restored
 from core.training import _validation
 from core.training._below import freeze_below, with_still_statistics
 from core.training._run import RunFolder
@@ -120,9 +120,7 @@ class _Loop:
         state = wanted.method.init(wanted.config, wanted.network, wanted.context, generator)
         resumed = self.folder.resume() if self.folder is not None else None
         state = wanted.prepare(state) if resumed is None else restored(state, resumed.state)
-        for module in modules_of(state):
-            module.to(memory_format=torch.channels_last)
-        state = moved(state, self.fabric.device)
+        state = moved(in_picture_order(state), self.fabric.device)
         if wanted.frozen_below:
             freeze_below(state)
         stepper = Stepper(state, wanted.schedule, self.steps, self.fabric)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,7 @@ def test_a_solid_that_the_grid_cuts_is_closed_there() -> None:
 def test_an_open_or_twisted_mesh_is_not_closed() -> None:
     mesh = ball()
     assert not Mesh(mesh.vertices, mesh.faces[1:], mesh.values).closed()
+    assert not Mesh(mesh.vertices, np.concatenate([mesh.faces, mesh.faces]), mesh.values).closed()
     twisted = mesh.faces.copy()
     twisted[0] = twisted[0, ::-1]
     assert not Mesh(mesh.vertices, twisted, mesh.values).closed()
@@ -86,7 +88,7 @@ def test_no_surface_is_said_so(fill: float, word: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_files_open_elsewhere_with_the_same_surface(form) -> None:
     mesh = ball()
-    loaded = trimesh.load(io.BytesIO(written(mesh, form)), file_type=form, force="mesh")
+    loaded: Any = trimesh.load(io.BytesIO(written(mesh, form)), file_type=form, force="mesh")
     scale = 1e9 if form == "glb" else 1.0  # metres
     loaded.merge_vertices()
     assert loaded.is_watertight
@@ -112,5 +114,5 @@ def test_ply_and_glb_carry_the_doubt_of_every_vertex() -> None:
 def test_up_is_up_in_glb() -> None:
     mesh = ball()
     tall = Mesh(mesh.vertices * [1.0, 1.0, 3.0], mesh.faces, mesh.values)
-    loaded = trimesh.load(io.BytesIO(written(tall, "glb")), file_type="glb", force="mesh")
+    loaded: Any = trimesh.load(io.BytesIO(written(tall, "glb")), file_type="glb", force="mesh")
     np.testing.assert_allclose(np.ptp(loaded.vertices, axis=0), [0.018, 0.054, 0.018], atol=6e-4)

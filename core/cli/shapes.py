@@ -1,0 +1,42 @@
+"""python -m core shapes: fill in shapes of which little is seen, by every method, and compare with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from core.cli import Command, Outcome, report
+from core.errors import UserFacingError
+from core.settings import Settings
+
+_DATA = ("vertebrae", "digits", "mnist")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", help=f"what shapes: {', '.join(_DATA)}")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable")
+    parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads; all by default")
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
+    if options.data not in _DATA:
+        raise UserFacingError(
+            f"There are no shapes called {options.data[:40]!r}; choose one of {', '.join(_DATA)}.", code="unknown-key"
+        )
+    from core.configs import with_settings
+    from core.device import choose, settle_process
+    from core.fingerprint import fingerprint
+    from core.training import shapes
+
+    settle_process(options.threads)
+    plan = shapes.Config() if options.data == "vertebrae" else shapes.digits(data=options.data)
+    config = with_settings(plan, options.set)
+    folder = settings.runs / "shapes" / fingerprint(config)[:16]
+    study = shapes.run(config, settings, folder, device=choose(options.device or settings.device).key, progress=report)
+    document = shapes.report(study)
+    (folder / "study.json").write_text(json.dumps(document, allow_nan=False))
+    return Outcome(document, shapes.lines(study))
+
+
+COMMAND = Command("shapes", "fill in shapes of which little is seen, by every method", _arguments, _run)

@@ -1,0 +1,251 @@
+"""A study of shapes: what each part is made of, what stays and what adapts, what it costs, and that it goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.cli import main
+from core.configs import text_of
+from core.errors import UserFacingError
+from core.fingerprint import fingerprint, numpy_generator, torch_generator
+from core.methods import deterministic
+from core.methods._contract import Batch, FitContext, frozen, parameters_of
+from core.settings import Settings
+from core.shapes.fields import Field, Part, ask, distance_of, target_of
+from core.shapes.networks import FieldConfig, build
+from core.shapes.observe import Scan
+from core.training import shapes
+from core.training._shape_cases import PARTS, Case, cases
+from core.training._shape_results import FIGURES, Row, Study, judged
+
+WORDS = {
+    "shapes": 24,
+    "epochs": 8,
+    "later_epochs": 30,
+    "given": 3,
+    "validation": 2,
+    "test": 3,
+    "again": 2,
+    "members": 2,
+    "draws": 3,
+    "strengths": (10.0,),
+    "step": 0.5,
+    "channels": 4,
+    "width": 16,
+    "blocks": 2,
+    "places": 64,
+}
+TINY = shapes.digits(**WORDS)
+SPINE = shapes.Config(
+    shapes=1, given=1, shape=(12, 12, 8), places=300, scan=Scan(slice_mm=6.0, pixel_mm=3.0, missing=0.4, inside=1)
+)
+
+
+@dataclass(frozen=True)
+class Disc:
+    radius: float
+
+    def level(self, places: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(places, axis=1) - self.radius
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def study(home: Path) -> Study:
+    settings = Settings(home=home)
+    return shapes.run(TINY, settings, settings.runs / "shapes" / fingerprint(TINY)[:16])
+
+
+def taken(part: str, config: shapes.Config = TINY) -> list[Case]:
+    return list(cases(config, part, config.count(part), Settings()))
+
+
+def test_no_shape_is_in_two_parts() -> None:
+    truths = [case.truth.pixels.tobytes() for part in PARTS for case in taken(part)]  # type: ignore[attr-defined]
+    assert len(truths) == len(set(truths)) == sum(map(TINY.count, PARTS))
+    again = [case.truth.pixels.tobytes() for case in taken("b")]  # type: ignore[attr-defined]
+    assert again == truths[24:27]
+
+
+def test_a_is_asked_everywhere_for_the_truth() -> None:
+    for case in [*taken("a")[:3], *taken("a", SPINE)]:
+        millimetres = case.places * np.array(case.box.size) + np.array(case.box.centre)
+        np.testing.assert_array_equal(case.targets, case.truth.level(millimetres) < 0)
+        assert case.seen.seen.all()
+        near = np.abs(case.seen.distance_at(millimetres)) < (1.0 if case.places.shape[1] == 2 else 6.0)
+        assert near.mean() >= 0.49
+
+
+def test_b_is_asked_only_where_something_was_seen_and_for_what_was_seen() -> None:
+    for case in [*taken("b"), *taken("b", SPINE)]:
+        back = np.linalg.inv(case.seen.affine)
+        millimetres = case.places * np.array(case.box.size) + np.array(case.box.centre)
+        indices = tuple(np.rint(millimetres @ back[:-1, :-1].T + back[:-1, -1]).astype(int).T)
+        assert case.seen.seen[indices].all()
+        assert not case.seen.seen.all()
+        np.testing.assert_array_equal(case.targets, case.seen.labels[indices])
+        assert len(np.unique(case.places, axis=0)) == len(case.places)
+
+
+def test_distances_are_asked_where_they_are_wanted() -> None:
+    for part in ("a", "b"):
+        case = taken(part, replace(SPINE, target="distance", tau=3.0))[0]
+        millimetres = case.places * np.array(case.box.size) + np.array(case.box.centre)
+        np.testing.assert_allclose(distance_of(case.targets, 3.0), case.seen.distance_at(millimetres), atol=0.01)
+
+
+def test_every_method_answers_for_the_same_shapes(study: Study) -> None:
+    keys = ["seen", "before", "single", "mc_dropout", "dropsembles 0", "dropsembles 10", "dropsembles", "ensemble"]
+    assert [row.key for row in study.rows] == keys
+    for row in study.rows:
+        assert all(len(row.figures[name]) == 3 for name in FIGURES)
+    assert study.row("before").figures["nll"] != study.row("single").figures["nll"]
+    assert study.row("single").figures["nll"] != study.row("mc_dropout").figures["nll"]
+    assert study.row("dropsembles 0").figures["nll"] != study.row("dropsembles 10").figures["nll"]
+
+
+def test_the_anchor_is_as_strong_as_suits_what_further_shapes_show(study: Study) -> None:
+    tried = [row for row in study.rows if row.strength is not None and row.key != "dropsembles"]
+    best = min(tried, key=lambda row: row.validation_nll or math.inf)
+    assert replace(best, key="dropsembles", title="Dropsembles, chosen") == study.row("dropsembles")
+
+
+def test_costs_are_counted_by_networks_and_decoders(study: Study) -> None:
+    network = build(TINY.network, "cost")
+    whole, head = (sum(p.numel() for p in part.parameters()) for part in (network, network.head))
+    costs = {row.key: row.cost for row in study.rows if row.cost is not None}
+    assert costs["single"].params == costs["mc_dropout"].params == whole
+    assert costs["dropsembles"].params == whole + head
+    assert costs["ensemble"].params == 2 * whole
+    assert costs["ensemble"].macs == 2 * costs["single"].macs
+    places = 15 * 15
+    linear = [layer for layer in network.head.modules() if isinstance(layer, torch.nn.Linear)]
+    each = sum(layer.in_features * layer.out_features for layer in linear)
+    assert costs["mc_dropout"].macs - costs["single"].macs == 2 * places * each
+    assert costs["dropsembles"].macs - costs["single"].macs == places * each
+    assert costs["ensemble"].first_seconds > costs["single"].first_seconds == costs["dropsembles"].first_seconds
+
+
+def test_a_study_that_is_asked_for_again_by_command_takes_up_its_fits(
+    study: Study, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same words give the same figures, and no log of a fit grows or is written anew."""
+    monkeypatch.setenv("PENUMBRA_HOME", str(home))
+    logs = {path: path.read_bytes() for path in home.rglob("metrics.jsonl")}
+    assert len(logs) == 6
+    words = [part for name, value in WORDS.items() for part in ("--set", f"{name}={text_of(value)}")]
+    assert main(["shapes", "digits", *words, "--device", "cpu", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {path: path.read_bytes() for path in home.rglob("metrics.jsonl")} == logs
+    for found, row in zip(document["rows"], study.rows, strict=True):
+        assert found["figures"]["dice"] == row.mean("dice")
+        assert found["validation_nll"] == row.validation_nll
+    assert json.loads(next(home.rglob("study.json")).read_bytes()) == document
+    assert main(["shapes", "spoons"]) == 2
+
+
+def test_the_encoder_stays_and_the_decoder_adapts() -> None:
+    made = shapes._Run(TINY, Settings(), None, "cpu", lambda *_: None)
+    network = build(TINY.network, "stays")
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    adapted = made._adapted(network, 0).state.model
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert any(not torch.equal(value, before[f"head.{name}"]) for name, value in adapted.state_dict().items())
+
+
+def test_a_perfect_answer_has_perfect_figures_and_a_certain_mistake_is_found() -> None:
+    truth = np.zeros((9, 9), bool)
+    truth[3:6, 3:6] = True
+    found = judged(truth.astype(float), np.zeros((9, 9)), truth, (1.0, 2.0), 2.0)
+    assert (found["dice"], found["iou"], found["hausdorff"], found["ece"]) == (1.0, 1.0, 0.0, 0.0)
+    assert found["error_auroc"] is None
+    wrong = truth.copy()
+    wrong[6, 4] = True
+    worse = judged(wrong.astype(float), (wrong ^ truth).astype(float), truth, (1.0, 2.0), 2.0)
+    assert (worse["hausdorff"], worse["error_auroc"]) == (1.0, 1.0)
+    assert worse["band_ece"] > worse["ece"]  # type: ignore[operator]
+
+
+def test_intervals_hold_the_mean_and_a_difference_is_taken_shape_by_shape() -> None:
+    values = tuple(numpy_generator("rows").normal(size=30))
+    rows = [
+        Row(key, key, None, {name: tuple(v + shift for v in values) for name in FIGURES}, (), None, None)
+        for key, shift in (("one", 0.0), ("two", 0.25))
+    ]
+    made = Study(TINY, tuple(rows))
+    low, high = rows[0].interval("dice")
+    assert low < np.mean(values) < high  # type: ignore[operator]
+    assert high - low == pytest.approx(2 * 1.96 * np.std(values) / math.sqrt(30), rel=0.15)  # type: ignore[operator]
+    assert made.difference("two", "one", "dice") == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_what_is_told_names_every_method_and_fits_json(study: Study) -> None:
+    told = shapes.lines(study)
+    assert all(any(line.startswith(row.title) for line in told) for row in study.rows)
+    document = json.loads(json.dumps(shapes.report(study), allow_nan=False))
+    assert document["shapes"] == 3
+    assert "dropsembles - ensemble" in document["differences"]
+
+
+def test_one_mask_serves_all_places_of_a_shape_while_it_learns() -> None:
+    from core.layers import NoiseContext, noise
+
+    network = build(TINY.network, "mask")
+    for block in network.head.blocks:  # type: ignore[union-attr]
+        torch.nn.init.ones_(block.second.weight)
+    place = torch.tensor([0.1, 0.2])
+    packed = torch.cat([torch.rand(256, generator=torch_generator("grid")), place.repeat(5)])[None].repeat(2, 1)
+    context = NoiseContext(1, torch.zeros(2, dtype=torch.int64), torch.tensor([7, 8]))
+    with noise(context):
+        logits = network(packed)
+    assert torch.equal(logits[0], logits[0, :1].expand(5))
+    assert not torch.allclose(logits[0], logits[1])
+
+
+def test_a_field_that_learned_distances_knows_them() -> None:
+    """One disc in the plane: the logit that the loss asks for is the distance, up to its sign and unit."""
+    config, tau, disc = FieldConfig(shape=(8, 8), channels=4, levels=1, width=32, blocks=2), 0.1, Disc(0.25)
+    network = build(config, "disc")
+    places = numpy_generator("disc").uniform(-0.5, 0.5, (600, 2))
+    features = torch.zeros(600, network.dim)
+    features[:, :2] = torch.from_numpy(places)
+    labels = torch.from_numpy(target_of(disc.level(places), tau)).float()[:, None]
+    context = FitContext("multilabel", 1, 600, 0)
+    state = deterministic.init(deterministic.Config(dropout=False), network, context, torch_generator("disc"))
+    optimiser = torch.optim.Adam(parameters_of(state), lr=5e-3)
+
+    def step(loss: torch.Tensor, parts) -> None:
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    batch = Batch(features, labels, torch.arange(600))
+    for _ in range(400):
+        state = deterministic.update(state, batch, torch_generator("disc"), step)
+    network.encoder.net.requires_grad_(False)
+    for part in network.encoder.parameters():
+        part.data.zero_()  # codes of nothing: the place alone tells
+    field = Field((Part(network, deterministic.METHOD, frozen(state)),))
+    asked = numpy_generator("asked").uniform(-0.45, 0.45, (200, 2))
+    found = distance_of(ask(field, np.zeros((8, 8)), asked)[0], tau)
+    assert np.abs(found - disc.level(asked)).mean() < 0.02
+
+
+def test_impossible_studies_are_refused() -> None:
+    with pytest.raises(UserFacingError, match="fit"):
+        shapes.Config(shape=(8, 8))
+    with pytest.raises(UserFacingError, match="strengths"):
+        shapes.digits(strengths=())
+    with pytest.raises(UserFacingError, match="fewer"):
+        taken("a", shapes.digits(shapes=5000))
