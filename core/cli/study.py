@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from core import registry
@@ -45,7 +44,6 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 
 def _make(study: Study, options: argparse.Namespace, settings: Settings) -> None:
     """The sweeps whose tables are missing; each is the command that it says."""
-    from core.cli import sweep as command
     from core.device import choose, settle_process
     from core.pipeline.sweep import sweep
     from core.pipeline.swept import named, save
@@ -53,12 +51,9 @@ def _make(study: Study, options: argparse.Namespace, settings: Settings) -> None
     settle_process(options.threads)
     device = choose(options.device or settings.device).key
     for one in study.sweeps:
-        if not options.again and named(one.name, settings) is not None:
-            continue
-        parser = argparse.ArgumentParser()
-        command.COMMAND.arguments(parser)
-        wanted = command.wanted_of(parser.parse_args([*shlex.split(one.words), "--name", one.name]))
-        save(sweep(wanted, settings, device=device, progress=report), settings, shipped=options.ship)
+        found = named(one.wanted.name, settings)
+        if options.again or found is None or not found.answers(one.wanted):
+            save(sweep(one.wanted, settings, device=device, progress=report), settings, shipped=options.ship)
 
 
 def _row(study: Study, settings: Settings) -> dict[str, Any]:

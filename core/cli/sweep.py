@@ -6,7 +6,6 @@ The point is chosen on validation items alone; the test figures are told of all,
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ from core.cli import Command, Outcome, at_least_one, report
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.pipeline.sweep import Wanted
-    from core.pipeline.swept import Point, Swept
+    from core.pipeline.swept import Point, Swept, Wanted
 
 _SHOWN = ("accuracy", "map", "nll", "ece", "error_auroc", "r_auroc", "ood_auroc")
 
@@ -49,7 +47,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 
 
 def wanted_of(options: argparse.Namespace) -> Wanted:
-    from core.pipeline.sweep import Wanted, axis_of
+    from core.pipeline.swept import Wanted, axis_of
     from core.store.artifacts import check_name_of
 
     over = tuple(axis_of(text) for text in options.over)
@@ -63,16 +61,7 @@ def wanted_of(options: argparse.Namespace) -> Wanted:
         seeds=options.seeds,
         folds=tuple(options.folds),
         choose=options.choose,
-        command=_command(options, name),
     )
-
-
-def _command(options: argparse.Namespace, name: str) -> str:
-    words = ["python", "-m", "core", "sweep", options.recipe]
-    words += [word for over in options.over for word in ("--over", over)]
-    words += [word for setting in options.set for word in ("--set", setting)]
-    words += ["--seeds", str(options.seeds), *(["--folds", *map(str, options.folds)] if options.folds else [])]
-    return shlex.join([*words, "--choose", options.choose, "--name", name])
 
 
 def document(found: Swept) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.metrics.students import Mean
-from core.pipeline.swept import Point, Swept, named
+from core.pipeline.swept import CHOOSE, Point, Swept, Wanted, axis_of, command_of, named
 from core.settings import Settings
 
 Verdict = Literal["holds", "fails", "open", "measured"]
@@ -19,15 +19,24 @@ Meaning = Literal["total", "aleatoric", "epistemic", "predicted", "kept", "refus
 
 @dataclass(frozen=True, slots=True)
 class Sweeping:
-    """One table and the command that makes it."""
+    """One table, and how long it takes to make."""
 
-    name: str
-    words: str  # after "python -m core sweep"; the name is added
-    minutes: float  # of one CPU core, as measured
+    wanted: Wanted
+    minutes: float  # of one CPU core
+
+    @property
+    def name(self) -> str:
+        return self.wanted.name
 
     @property
     def command(self) -> str:
-        return f"python -m core sweep {self.words} --name {self.name}"
+        return command_of(self.wanted)
+
+
+def sweeping(name: str, recipe: str, settings: str, *over: str, minutes: float, choose: str = CHOOSE) -> Sweeping:
+    """``settings`` and ``over`` as they are written after --set and --over."""
+    axes = tuple(axis_of(text) for text in over)
+    return Sweeping(Wanted(name, recipe, axes, tuple(settings.split()), choose=choose), minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +118,12 @@ def verdict_of(sides: Iterable[int]) -> Verdict:
 
 
 def tables_of(study: Study, settings: Settings) -> dict[str, Swept]:
-    """Those of its tables that are stored."""
-    known = {one.name: named(one.name, settings) for one in study.sweeps}
-    return {name: found for name, found in known.items() if found is not None}
+    """Those of its tables that are stored whole."""
+    known = [(one, named(one.name, settings)) for one in study.sweeps]
+    return {one.name: found for one, found in known if found is not None and found.answers(one.wanted)}
 
 
 def answered(study: Study, settings: Settings) -> Answer | None:
-    """None while a table is missing or not whole."""
+    """None while a table is missing."""
     found = tables_of(study, settings)
-    if len(found) < len(study.sweeps) or not all(table.is_whole for table in found.values()):
-        return None
-    return study.tell(found)
+    return study.tell(found) if len(found) == len(study.sweeps) else None

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, signed
+from core.experiments._study import Answer, Panel, Study, series, signed, sweeping
 from core.experiments.abnn_noise import NETWORK
 from core.pipeline.swept import Swept, value_of
 
-_SWEEP = Sweeping(
-    "abnn-where",
-    f"{NETWORK}--set method=abnn --set schedule.epochs=2 --set schedule.rate=2e-4 --set config.alpha=0.1 "
-    "--over 'config.where=all;first 3;last 3;every 3'",
-    5,
+_SWEEP = sweeping(
+    "abnn-where", "own", f"{NETWORK} config.alpha=0.1", "config.where=all,first 3,last 3,every 3", minutes=5
 )
 
 

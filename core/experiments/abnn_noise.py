@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, side, signed, verdict_of
+from core.experiments._study import Answer, Panel, Study, series, side, signed, sweeping, verdict_of
 from core.pipeline.swept import Swept, value_of
 
 NETWORK = (
-    "own --set data=digits --set division.by=drawn --set backbone=resnet32 --set network.blocks=1 "
-    "--set network.width=8 "
-    "--set settled=yes --set settling.epochs=10 --set settling.rate=3e-3 --set settling.batch=32 "
+    "data=digits division.by=drawn backbone=resnet32 network.blocks=1 network.width=8 settled=yes settling.epochs=10 "
+    "settling.rate=3e-3 settling.batch=32 method=abnn schedule.epochs=2 schedule.rate=2e-4"
 )
-_SWEEP = Sweeping(
-    "abnn-alpha",
-    f"{NETWORK}--set method=abnn --set schedule.epochs=2 --set schedule.rate=2e-4 --over config.alpha=0,0.01,0.1,0.3,1",
-    6,
-)
+_SWEEP = sweeping("abnn-alpha", "own", NETWORK, "config.alpha=0,0.01,0.1,0.3,1", minutes=6)
 _NOTHING, _ALL = "0", "1"
 
 

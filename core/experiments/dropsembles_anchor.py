@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, side, signed, verdict_of
+from core.experiments._study import Answer, Panel, Study, series, side, signed, sweeping, verdict_of
 from core.pipeline.swept import Swept
 
-_SWEEP = Sweeping(
+_SWEEP = sweeping(
     "dropsembles-anchor",
-    "dropsembles-toy --over degrees=0,45,90 --set steps=800 --set later_steps=300 --set strengths=0,1,100,10000",
-    5,
+    "dropsembles-toy",
+    "steps=800 later_steps=300 strengths=0,1,100,10000",
+    "degrees=0,45,90",
+    minutes=5,
 )
 _CHOSEN, _FIXED = "method=dropsembles", "method=dropsembles-"
 _FREE = f"{_FIXED}0"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, signed, told
+from core.experiments._study import Answer, Panel, Study, series, signed, sweeping, told
 from core.pipeline.swept import Swept, value_of
 
-_SWEEP = Sweeping(
+_SWEEP = sweeping(
     "dropsembles-rate",
-    "dropsembles-toy --over rate=0.05,0.1,0.2,0.4 --set steps=800 --set later_steps=300 --set strengths=0,100",
-    5,
+    "dropsembles-toy",
+    "steps=800 later_steps=300 strengths=0,100",
+    "rate=0.05,0.1,0.2,0.4",
+    minutes=5,
 )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, side, signed, verdict_of
+from core.experiments._study import Answer, Panel, Study, series, side, signed, sweeping, verdict_of
 from core.pipeline.swept import Point, Swept
 
-_SWEEP = Sweeping(
+_SWEEP = sweeping(
     "dropsembles-members",
-    "dropsembles-toy --over members=2,4,8,16 --set steps=800 --set later_steps=300 --set strengths=0,100,10000",
-    6,
+    "dropsembles-toy",
+    "steps=800 later_steps=300 strengths=0,100,10000",
+    "members=2,4,8,16",
+    minutes=6,
 )
 _USUAL = "4"  # members in the paper
 

@@ -1,4 +1,4 @@
-"""How many members of a deep ensemble other methods are worth, by the NLL of their answers."""
+"""How many members of an ensemble other methods are worth, by the NLL of their answers."""
 
 from __future__ import annotations
 
@@ -7,32 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from core.experiments._study import Answer, Panel, Series, Study, Sweeping, series, told
+from core.experiments._study import Answer, Panel, Series, Study, series, signed, sweeping, told
 from core.metrics.students import Mean, mean_of
 from core.pipeline.swept import Point, Swept
 
-_NETWORK = (
-    "own --set data=digits --set division.by=drawn --set backbone=toy --set network.kind=image --set network.hidden=64 "
-    "--set schedule.epochs=20 --set schedule.rate=3e-3 "
+_HEADS = sweeping("equivalents-ensemble", "toybox-heads", "method=ensemble", "config.members=1,2,4,8,16", minutes=4)
+_OTHERS = sweeping(
+    "equivalents-methods", "toybox-heads", "", "method=mc_dropout,det_flip,laplace,dropsembles", minutes=3
 )
-_DEEP = Sweeping(
-    "equivalents-ensemble",
-    f"{_NETWORK}--set method=ensemble --set config.scope=network --over config.members=1,2,4,8,16",
-    3,
-)
-_OTHERS = Sweeping("equivalents-methods", f"{_NETWORK}--over method=mc_dropout,flipout", 2)
-_THINNED = Sweeping(
-    "equivalents-dropsembles",
-    f"{_NETWORK}--set method=dropsembles --set config.scope=network --set settled=yes --set settling.epochs=20 "
-    "--set settling.rate=3e-3 --set settling.batch=32 --over config.members=4,8",
-    2,
-)
-_TITLES = {
-    ("method=mc_dropout",): "MC dropout",
-    ("method=flipout",): "Flipout",
-    ("config.members=4",): "Dropsembles of 4",
-    ("config.members=8",): "Dropsembles of 8",
-}
+_TITLES = {"mc_dropout": "MC dropout", "det_flip": "Det-Flip", "laplace": "Laplace", "dropsembles": "Dropsembles of 8"}
 
 
 def worth(value: float, members: Sequence[int], curve: Sequence[float]) -> float:
@@ -43,22 +26,20 @@ def worth(value: float, members: Sequence[int], curve: Sequence[float]) -> float
 
 
 def tell(tables: Mapping[str, Swept]) -> Answer:
-    deep = tables[_DEEP.name]
-    sizes = deep.over[0].values
+    heads, others = tables[_HEADS.name], tables[_OTHERS.name]
+    sizes = heads.over[0].values
     points = [(f"config.members={size}",) for size in sizes]
-    curve = [math.inf if mean is None else mean.value for mean in (deep.mean(p, "test", "nll") for p in points)]
-    found: dict[str, Mean] = {}
-    for name in (_OTHERS.name, _THINNED.name):
-        for point in tables[name].points:
-            found[_TITLES.get(point, ", ".join(point))] = _worth(tables[name], point, [int(s) for s in sizes], curve)
+    curve = [math.inf if mean is None else mean.value for mean in (heads.mean(p, "test", "nll") for p in points)]
+    members = [int(size) for size in sizes]
+    found = {title: _worth(others, (f"method={key}",), members, curve) for key, title in _TITLES.items()}
     best = max(found, key=lambda title: found[title].value)
     each = ", ".join(f"{title} {told(mean, 1)}" for title, mean in found.items())
     sentence = (
-        f"In members of a deep ensemble, by NLL and between 1 and {sizes[-1]}: {each}. Most is {best}; sixteen members "
-        f"themselves change the NLL of one by {told(deep.less(points[-1], points[0], 'test', 'nll'))}."
+        f"In members of an ensemble of heads, by NLL and between 1 and {sizes[-1]}: {each}. {best} is worth most; "
+        f"{sizes[-1]} heads change the NLL of one by {signed(heads.less(points[-1], points[0], 'test', 'nll'))}."
     )
     panels = (
-        Panel("members", "NLL", sizes, (series(deep, "deep ensemble", "total", points, "nll"),)),
+        Panel("members", "NLL", sizes, (series(heads, "ensemble of heads", "total", points, "nll"),)),
         Panel(
             "", "worth in members", tuple(found), (Series("worth", "epistemic", tuple(found.values())),), joined=False
         ),
@@ -75,9 +56,9 @@ STUDY = Study(
     "In members of an ensemble",
     "Across methods",
     "https://arxiv.org/abs/2002.06470",
-    "How large a deep ensemble is each cheaper method worth?",
+    "How many members of an ensemble is each cheaper method worth?",
     "",
-    "Handwritten digits and a small network; answers are as the methods give them, without a temperature.",
-    (_DEEP, _OTHERS, _THINNED),
+    "Heads on one fixed network of Toybox instead of whole networks; answers without a temperature.",
+    (_HEADS, _OTHERS),
     tell,
 )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, side, signed, verdict_of
+from core.experiments._study import Answer, Panel, Study, series, side, signed, sweeping, verdict_of
 from core.pipeline.swept import Point, Swept
 
-_SWEEP = Sweeping(
+_SWEEP = sweeping(
     "loss-gradient",
-    "own --set data=digits --set division.by=drawn --set backbone=resnet32 --set network.blocks=1 "
-    "--set network.width=8 "
-    "--set method=loss_prediction --set config.scope=network --set config.train_classifier=yes --set target_folds=0 "
-    "--set schedule.rate=3e-3 --over config.stop_gradient=yes,no --over schedule.epochs=4,8,16",
-    8,
+    "own",
+    "data=digits division.by=drawn backbone=resnet32 network.blocks=1 network.width=8 method=loss_prediction "
+    "config.scope=network config.train_classifier=yes target_folds=0 schedule.rate=3e-3",
+    "config.stop_gradient=yes,no",
+    "schedule.epochs=4,8,16",
+    minutes=8,
 )
 
 

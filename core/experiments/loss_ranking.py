@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, side, signed, verdict_of
+from core.experiments._study import Answer, Panel, Study, series, side, signed, sweeping, verdict_of
 from core.pipeline.swept import Swept
 
-SWEEP = Sweeping("loss-ranking", "loss-prediction --over config.loss=ranking,squared --choose error_auroc:score", 2)
+SWEEP = sweeping(
+    "loss-ranking", "loss-prediction", "", "config.loss=ranking,squared", minutes=2, choose="error_auroc:score"
+)
 RANKING, SQUARED = ("config.loss=ranking",), ("config.loss=squared",)
 NONE = ("",)  # a place of the chart where there is nothing to predict with
 _FIGURES = {"error_auroc": "error AUROC", "r_auroc": "R-AUROC"}

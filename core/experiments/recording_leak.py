@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Panel, Study, Sweeping, series, side, signed, told, verdict_of
+from core.experiments._study import Answer, Panel, Study, series, side, signed, sweeping, told, verdict_of
 from core.pipeline.swept import Swept
 
-_SWEEP = Sweeping(
+_SWEEP = sweeping(
     "recording-leak",
-    "own --set data=soundbox --set backbone=toy --set network.hidden=128 --set schedule.rate=3e-3 "
-    "--over division.by=drawn,careless",
-    4,
+    "own",
+    "data=soundbox backbone=toy network.hidden=128 schedule.rate=3e-3",
+    "division.by=drawn,careless",
+    minutes=4,
 )
 _WHOLE, _CARELESS = ("division.by=drawn",), ("division.by=careless",)
 

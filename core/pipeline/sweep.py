@@ -6,11 +6,9 @@ one that shares the point, and what was stopped goes on from its last checkpoint
 
 from __future__ import annotations
 
-import itertools
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -22,46 +20,12 @@ from core.errors import UserFacingError
 from core.pipeline import _plane_point
 from core.pipeline._point import Done, Trainer
 from core.pipeline.ready import beginning_of, config_of, dataset_of
-from core.pipeline.swept import Axis, Point, Row, Swept
+from core.pipeline.swept import Point, Row, Swept, Wanted, command_of
 from core.settings import Settings
 from core.training.plan import Plan, plan_of
 from core.training.recipes import pick
 
 _MOST = 1000  # trainings
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A grid of points, each for every seed and fold. Without folds a plan's own division is used."""
-
-    name: str
-    recipe: str
-    over: tuple[Axis, ...]
-    settings: Point = ()
-    seeds: int = 3
-    folds: tuple[int, ...] = ()
-    choose: str = "nll"
-    command: str = ""
-
-    def points(self) -> tuple[Point, ...]:
-        each = [[f"{axis.field}={value}" for value in axis.values] for axis in self.over]
-        return tuple(itertools.product(*each))
-
-    def runs(self) -> tuple[tuple[Point, int, int | None], ...]:
-        """Seeds outermost: a sweep that is stopped has all points of its first seeds."""
-        folds: tuple[int | None, ...] = self.folds or (None,)
-        return tuple((point, seed, fold) for seed in range(self.seeds) for fold in folds for point in self.points())
-
-
-def axis_of(text: str) -> Axis:
-    """``field=v1,v2``; where values hold commas themselves, semicolons divide them."""
-    field, equals, rest = text.partition("=")
-    values = tuple(part.strip() for part in rest.split(";" if ";" in rest else ",") if part.strip())
-    if not equals or not field.strip() or not values:
-        raise UserFacingError(f"{text[:60]!r} is no choice of values; write field=v1,v2.", code="setting")
-    if len(set(values)) < len(values):
-        raise UserFacingError(f"{text[:60]!r} names a value twice; name each once.", code="setting")
-    return Axis(field.strip(), values)
 
 
 def sweep(
@@ -95,7 +59,7 @@ def sweep(
         tuple(rows),
         data=run.title,
         counts=counts,
-        command=wanted.command,
+        command=command_of(wanted),
         date=datetime.now(UTC).date().isoformat(),
         machine=f"{os.cpu_count()} CPU cores, {platform.machine()}",
     )

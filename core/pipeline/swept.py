@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.training.run_files import read, write
 
 Point = tuple[str, ...]  # settings such as "config.members=4"
 Side = Literal["validation", "test", "cost"]
+SEEDS, CHOOSE = 3, "nll"  # where nothing else is asked for
 MORE = ("accuracy", "map", "error_auroc", "r_at_1", "r_auroc", "ood_auroc")  # is better; of all others less is
 
 
@@ -67,15 +69,6 @@ class Swept:
         return tuple(dict.fromkeys(row.point for row in self.rows))
 
     @property
-    def is_whole(self) -> bool:
-        """Has every point of the grid a row for every seed and fold?"""
-        grid = set(itertools.product(*([f"{axis.field}={value}" for value in axis.values] for axis in self.over)))
-        there = {(row.point[: len(self.over)], row.seed, row.fold) for row in self.rows}
-        return {point for point, _, _ in there} == grid and len(there) == (
-            len(grid) * len(self.seeds) * max(1, len(self.folds))
-        )
-
-    @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(sorted({row.seed for row in self.rows}))
 
@@ -117,9 +110,65 @@ class Swept:
         told = {point: self.mean(point, "validation", self.choose) for point in self.points}
         return chosen({point: mean.value for point, mean in told.items() if mean is not None}, self.choose)
 
+    def answers(self, wanted: Wanted) -> bool:
+        """Is this the whole table of that grid?"""
+        same = (self.recipe, self.settings, self.over, self.choose)
+        there = {(row.point[: len(self.over)], row.seed, row.fold) for row in self.rows}
+        return same == (wanted.recipe, wanted.settings, wanted.over, wanted.choose) and there == set(wanted.runs())
+
     def keys(self, side: Side) -> tuple[str, ...]:
         """Figures that some row has, in the order of the rows."""
         return tuple(dict.fromkeys(key for row in self.rows for key in getattr(row, side)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A grid of points, each for every seed and fold. Without folds a plan's own division is used."""
+
+    name: str
+    recipe: str
+    over: tuple[Axis, ...]
+    settings: Point = ()
+    seeds: int = SEEDS
+    folds: tuple[int, ...] = ()
+    choose: str = CHOOSE
+
+    def points(self) -> tuple[Point, ...]:
+        each = [[f"{axis.field}={value}" for value in axis.values] for axis in self.over]
+        return tuple(itertools.product(*each))
+
+    def runs(self) -> tuple[tuple[Point, int, int | None], ...]:
+        """Seeds outermost: a sweep that is stopped has all points of its first seeds."""
+        folds: tuple[int | None, ...] = self.folds or (None,)
+        return tuple((point, seed, fold) for seed in range(self.seeds) for fold in folds for point in self.points())
+
+
+def axis_of(text: str) -> Axis:
+    """``field=v1,v2``; where values hold commas themselves, semicolons divide them."""
+    field, equals, rest = text.partition("=")
+    values = tuple(part.strip() for part in rest.split(";" if ";" in rest else ",") if part.strip())
+    if not equals or not field.strip() or not values:
+        raise UserFacingError(f"{text[:60]!r} is no choice of values; write field=v1,v2.", code="setting")
+    if len(set(values)) < len(values):
+        raise UserFacingError(f"{text[:60]!r} names a value twice; name each once.", code="setting")
+    return Axis(field.strip(), values)
+
+
+def words_of(wanted: Wanted) -> list[str]:
+    """What follows "python -m core"."""
+    words = ["sweep", wanted.recipe]
+    for axis in wanted.over:
+        apart = ";" if any("," in value for value in axis.values) else ","
+        words += ["--over", f"{axis.field}={apart.join(axis.values)}{apart if apart == ';' else ''}"]
+    words += [word for setting in wanted.settings for word in ("--set", setting)]
+    words += [] if wanted.seeds == SEEDS else ["--seeds", str(wanted.seeds)]
+    words += ["--folds", *map(str, wanted.folds)] if wanted.folds else []
+    words += [] if wanted.choose == CHOOSE else ["--choose", wanted.choose]
+    return [*words, "--name", wanted.name]
+
+
+def command_of(wanted: Wanted) -> str:
+    return shlex.join(["python", "-m", "core", *words_of(wanted)])
 
 
 def chosen(validation: Mapping[Point, float], key: str) -> Point | None:

@@ -17,8 +17,8 @@ from core.contracts import Dataset
 from core.errors import UserFacingError
 from core.pipeline import _point, swept
 from core.pipeline import ready as ready_module
-from core.pipeline.sweep import Wanted, axis_of, sweep
-from core.pipeline.swept import Axis, Row, Swept
+from core.pipeline.sweep import sweep
+from core.pipeline.swept import Axis, Row, Swept, Wanted, axis_of
 from core.settings import Settings
 from tests.toy_models import few_digits
 
