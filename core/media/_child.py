@@ -23,6 +23,7 @@ OPERATIONS = {
     "view": "core.media.decode:view_operation",  # bytes -> samples, receipt, thumbnail, envelope, log-mel
     "probe": "core.media.decode:probe_operation",  # path -> kind, rate, frames, channels
     "window": "core.media.decode:window_operation",  # path, start, frames -> samples, receipt
+    "volume": "core.media.volume:volume_operation",  # bytes -> whole numbers on a grid, affine
     "extract": "core.media.archive:extract_operation",  # path, folder -> entries by hash, problems
     "table": "core.data._table:table_operation",  # path -> columns as text
     "cells": "core.data._table:cells_operation",  # path, column, rows -> bytes of those cells
