@@ -27,6 +27,7 @@ from core.fingerprint import fingerprint, torch_generator
 from core.methods import deterministic, dropsembles, mc_dropout
 from core.methods._contract import FitContext, Method, frozen, unchanged
 from core.methods._training import trainable_copy
+from core.metrics.shapes import dice
 from core.settings import Settings
 from core.shapes.fields import Field, Part, ask, doubt_of, features_of
 from core.shapes.networks import FieldNetwork, build
@@ -76,6 +77,7 @@ class _Run:
         self.fits = 2 * config.members + 1 + len(config.strengths)
         self.steps = self.fits + config.members + len(config.strengths) + 6
         self.done = 0
+        self.truths: dict[int, np.ndarray] = {}
 
     def study(self) -> Study:
         first = [self._learned(member) for member in range(self.config.members)]
@@ -190,7 +192,7 @@ class _Run:
     ) -> Row:
         field = field.to(self.device)
         figures = [self._judge(case, *self._answer(field, case)) for case in self.test]
-        again = [self._judge(case, *self._answer(field, case))["dice"] or 0.0 for case in self.again]
+        again = [dice(self._answer(field, case)[0] > 0.5, self._truth(case)).value or 0.0 for case in self.again]
         losses = [_loss(ask(field, c.grid, c.places, key=c.key).mean(axis=0), c.targets) for c in self.validation]
         self._advance()
         return Row(
@@ -207,7 +209,8 @@ class _Run:
         """What the observation says by itself, interpolated: the least that a method must beat."""
         figures = []
         for case in self.test:
-            probs = case.seen.at(case.box.nodes(nodes_of(case.box, self.config.step)))
+            shape = nodes_of(case.box, self.config.step)
+            probs = case.seen.at(case.box.nodes(shape)).reshape(shape)
             figures.append(self._judge(case, probs, np.minimum(probs, 1.0 - probs)))
         self._advance()
         found = {name: tuple(one[name] for one in figures) for name in FIGURES}
@@ -216,13 +219,20 @@ class _Run:
     def _answer(self, field: Field, case: Case) -> tuple[np.ndarray, np.ndarray]:
         nodes = case.box.nodes(nodes_of(case.box, self.config.step))
         draws = ask(field, case.grid, case.box.to_unit(nodes), key=case.key, seed=self.config.seed)
-        return draws.mean(axis=0, dtype=np.float64), doubt_of(draws).total
+        shape = nodes_of(case.box, self.config.step)
+        return draws.mean(axis=0, dtype=np.float64).reshape(shape), doubt_of(draws).total.reshape(shape)
 
     def _judge(self, case: Case, probs: np.ndarray, doubt: np.ndarray) -> dict[str, float | None]:
-        shape = nodes_of(case.box, self.config.step)
-        truth = (case.truth.level(case.box.nodes(shape)) < 0).reshape(shape)
-        spacing = [side / (count - 1) for side, count in zip(case.box.size, shape, strict=True)]
-        return judged(probs.reshape(shape), doubt.reshape(shape), truth, spacing, self.config.band)
+        truth = self._truth(case)
+        spacing = [side / (count - 1) for side, count in zip(case.box.size, truth.shape, strict=True)]
+        return judged(probs, doubt, truth, spacing, self.config.band)
+
+    def _truth(self, case: Case) -> np.ndarray:
+        """Computed once a shape: every method is compared with it."""
+        if case.key not in self.truths:
+            shape = nodes_of(case.box, self.config.step)
+            self.truths[case.key] = (case.truth.level(case.box.nodes(shape)) < 0).reshape(shape)
+        return self.truths[case.key]
 
     def _cost(self, field: Field, first: float, later: float) -> Cost:
         """Encoders once each, decoders once a draw and place."""
