@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.pipeline.table import COSTS, KEYS, LOWER, Cell, Row, Table
-from core.ui import words
+from core.ui import _grid_texts, words
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -161,55 +161,14 @@ def legend(table: Table, titles: Titles) -> str:
 
 
 def markdown(table: Table, titles: Titles, sort: str, about: Mapping[str, str]) -> str:
-    head, rows = grid(table, titles, sort)
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    said = "; ".join(f"{name} {value}" for name, value in about.items())
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:], "", legend(table, titles), "", said])
-
-
-_ESCAPES = {
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\u2009": r"\,",
-    "–": "--",
-    "−": "-",
-    "★": "",
-    "▲": r"$^{+}$",
-    "▼": r"$^{-}$",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-}
-
-
-def _tex(text_: str) -> str:
-    return "".join(_ESCAPES.get(sign, sign) for sign in text_).strip()
+    return _grid_texts.markdown(*grid(table, titles, sort), legend(table, titles), about)
 
 
 def latex(table: Table, titles: Titles, sort: str, about: Mapping[str, str]) -> str:
-    """With booktabs: the best of a column in bold, + and - where a difference to the reference is beyond chance."""
-    head, rows = grid(table, titles, sort)
-    lines = [f"  {' & '.join(_tex(cell) for cell in head)} \\\\"]
-    for row in rows:
-        cells = [rf"\textbf{{{_tex(cell)}}}" if BEST in cell else _tex(cell) for cell in row]
-        lines.append(f"  {' & '.join(cells)} \\\\")
-    said = "; ".join(f"{name} {value}" for name, value in about.items())
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            f"% {said}",
-            f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
-            "  \\toprule",
-            lines[0],
-            "  \\midrule",
-            *lines[1:],
-            "  \\bottomrule",
-            "\\end{tabular}",
-            f"% bold: best of the column; + better, - worse than {_tex(titles[table.reference])} beyond chance",
-        ]
-    )
+    """The best of a column in bold, + and - where a difference to the reference is beyond chance."""
+    than = _grid_texts.tex(titles[table.reference])
+    note = f"bold: best of the column; + better, - worse than {than} beyond chance"
+    return _grid_texts.latex(*grid(table, titles, sort), note, about, BEST)
 
 
 def columns(table: Table, titles: Titles, sort: str) -> dict[str, Sequence[Any]]:
