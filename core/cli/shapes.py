@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from core.cli import Command, Outcome, report
 from core.errors import UserFacingError
@@ -28,6 +27,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.device import choose, settle_process
     from core.fingerprint import fingerprint
     from core.training import shapes
+    from core.training.run_files import write
 
     settle_process(options.threads)
     plan = shapes.Config() if options.data == "vertebrae" else shapes.digits(data=options.data)
@@ -35,7 +35,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     folder = settings.runs / "shapes" / fingerprint(config)[:16]
     study = shapes.run(config, settings, folder, device=choose(options.device or settings.device).key, progress=report)
     document = shapes.report(study)
-    (folder / "study.json").write_text(json.dumps(document, allow_nan=False))
+    write(folder / "study.json", document)
     return Outcome(document, shapes.lines(study))
 
 

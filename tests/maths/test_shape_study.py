@@ -85,6 +85,7 @@ def test_a_is_asked_everywhere_for_the_truth() -> None:
         assert case.seen.seen.all()
         near = np.abs(case.seen.distance_at(millimetres)) < (1.0 if case.places.shape[1] == 2 else 6.0)
         assert near.mean() >= 0.49
+        assert len(np.unique(case.places, axis=0)) == len(case.places)
 
 
 def test_b_is_asked_only_where_something_was_seen_and_for_what_was_seen() -> None:
@@ -162,6 +163,18 @@ def test_the_encoder_stays_and_the_decoder_adapts() -> None:
     adapted = made._adapted(network, 0).state.model
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert any(not torch.equal(value, before[f"head.{name}"]) for name, value in adapted.state_dict().items())
+
+
+def test_a_network_of_space_learns_the_vertebra_that_it_sees() -> None:
+    config = replace(SPINE, epochs=80, channels=8, places=1500, step=6.0, validation=1, test=1, again=1)
+    made = shapes._Run(config, Settings(), None, "cpu", lambda *_: None)
+    (case,) = made.a
+    learned = made._learned(0).state.model
+    context = FitContext("multilabel", 1, 1, 0)
+    state = deterministic.State(deterministic.Config(), context, learned.head)
+    figures = made._judge(case, *made._answer(Field((Part(learned, deterministic.METHOD, state),)), case))
+    assert figures["dice"] > 0.7  # type: ignore[operator]
+    assert figures["hd95"] < 15.0  # type: ignore[operator]
 
 
 def test_a_perfect_answer_has_perfect_figures_and_a_certain_mistake_is_found() -> None:
