@@ -59,15 +59,17 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sound:
+class Strip:
+    """Sounds to hear, or pictures to look at, side by side. ``rate`` is that of the sounds; None: pictures."""
+
     title: str
-    finding: str
-    samples: np.ndarray  # (time,) float32
-    rate: int
+    names: tuple[str, ...]
+    items: tuple[np.ndarray, ...]  # (time,) float32, or (height, width, 3) uint8
+    rate: int | None
 
 
-Picture = Lines | Plane | Sound
-KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Sound)}
+Picture = Lines | Plane | Strip
+KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Strip)}
 
 
 def pack(value: Any, arrays: list[np.ndarray], kinds: Mapping[str, type] = KINDS) -> Any:

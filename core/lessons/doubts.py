@@ -141,8 +141,9 @@ def _outcome(scene: _Scene, found: Sequence[Answered], overlaps: np.ndarray, cou
     ]
     right = 0 if far < _SURE[0] else 2 if far >= _SURE[1] else 1
     said = f"Far from every point the single network is {far:.0%} sure of one class, near them {near:.0%}."
+    border = f"All its doubt lies on the border that it drew: {float((sure < 0.9).mean()):.0%} of the plane."
     pictures = (
-        scene.plane("How sure the single network is", said, scene.field("confidence", "signal", sure, 1.0)),
+        scene.plane("How sure the single network is", border, scene.field("confidence", "signal", sure, 1.0)),
         _true(scene),
         *(_picture(scene, one) for one in sorted(found[1:], key=lambda one: one.key != "ensemble")),
         _sweep("overlap", "spread of each class", _OVERLAPS, overlaps),
@@ -200,7 +201,7 @@ def _sentences(found: Sequence[Answered], scene: _Scene, overlaps: np.ndarray, c
     return (
         f"{most} notices the empty plane best: its unfamiliarity rises by {rise[most]:.2f} nats from near to far. "
         f"{least} does so least ({rise[least]:+.2f}).",
-        f"Overlap makes the ensemble's ambiguity {overlaps[-1, 0] / overlaps[0, 0]:.1f} times what it was. That is in "
+        f"Overlap raises the ensemble's ambiguity from {overlaps[0, 0]:.2f} to {overlaps[-1, 0]:.2f} nats. That is in "
         "the data: no method and no further points remove it.",
         f"{_COUNTS[-1] // _COUNTS[0]} times more points leave {counts[-1, 1] / counts[0, 1]:.0%} of the unfamiliarity "
         "where the classes live. Points are what it asks for.",

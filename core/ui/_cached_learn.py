@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from core.lessons._classroom import Classroom
+from core.lessons._classroom import Classroom, key_of
+from core.lessons._contract import Lesson
+from core.lessons._pictures import Picture
 from core.settings import Settings
 from core.ui import cached
 
@@ -18,3 +22,12 @@ def classroom() -> Classroom:
 @st.cache_resource(max_entries=4, show_spinner=False, on_release=Classroom.close)
 def _classroom(_settings: Settings, known: tuple[str, ...]) -> Classroom:
     return Classroom(_settings)
+
+
+def before(lesson: Lesson, config: Any, seed: int) -> tuple[Picture, ...]:
+    return _before(key_of(lesson, config, seed), lesson, config, seed)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _before(key: str, _lesson: Lesson, _config: Any, _seed: int) -> tuple[Picture, ...]:
+    return _lesson.before(_config, _seed)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.lessons._contract import Outcome
 from core.lessons._notebook import notebook, script
-from core.lessons._pictures import Sound
+from core.lessons._pictures import Strip
 from core.ui import _learn_charts, _learn_knobs, report, tables, words
 from core.ui._learn_knobs import Asked
 from core.ui.report import Chart, Report
@@ -50,7 +50,7 @@ def report_of(now: Asked, found: Outcome) -> Report:
     charts = tuple(
         Chart(one.title, _learn_charts.figure_of(one, dark=False), one.finding, f"{one.title}. {one.finding}")
         for one in found.pictures
-        if not isinstance(one, Sound)
+        if not isinstance(one, Strip)
     )
     rows = tuple((number.says, words.figure(number.value)) for number in found.numbers)
     listing = report.Listing("The numbers", ("what", "value"), rows)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import UserFacingError
 from core.lessons._contract import Lesson, Outcome, lessons
-from core.lessons._pictures import Picture, Plane, Sound
+from core.lessons._pictures import Picture, Plane, Strip
 from core.media import preview
 from core.ui import (
     _cached_learn,
@@ -112,7 +112,7 @@ def _again(lesson: Lesson) -> None:
 
 
 def _before(asked: Asked, open_to_clicks: bool) -> None:
-    for number, picture in enumerate(asked.lesson.before(asked.config, asked.seed)):
+    for number, picture in enumerate(_cached_learn.before(asked.lesson, asked.config, asked.seed)):
         key = f"learn-{asked.lesson.key}-before-{number}"
         if isinstance(picture, Plane) and open_to_clicks:
             _learn_knobs.clicked(asked, picture, key)
@@ -145,6 +145,7 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
     mark = ":green[:material/check_circle:]" if right else ":orange[:material/cancel:]"
     expected, came = lesson.options[guess].lower(), lesson.options[found.right].lower()
     st.markdown(f"#### {mark} You expected: {expected}. It came out: {came}.")
+    st.markdown(words.plain(found.reveal, 400))
     first, *rest = found.pictures
     left, beside = st.columns([3, 2], gap="large")
     with left:
@@ -168,9 +169,19 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
 
 def _draw(picture: Picture, key: str) -> None:
     st.markdown(f"**{picture.title}**")
-    if isinstance(picture, Sound):
-        st.audio(preview.of_samples(picture.samples, picture.rate), format="audio/flac", alt=picture.title)
-    else:
-        figure = _learn_charts.figure_of(picture, shell.is_dark())
-        plot.show(figure, key, alt=f"{picture.title}. {picture.finding}", name=key)
+    if isinstance(picture, Strip):
+        _strip(picture)
+        return
+    figure = _learn_charts.figure_of(picture, shell.is_dark())
+    plot.show(figure, key, alt=f"{picture.title}. {picture.finding}", name=key)
     st.caption(words.plain(picture.finding, 300))
+
+
+def _strip(strip: Strip) -> None:
+    for column, name, item in zip(st.columns(len(strip.items)), strip.names, strip.items, strict=True):
+        with column:
+            if strip.rate is None:
+                st.image(item, width=160, alt=f"{strip.title}: {name}")
+            else:
+                st.audio(preview.of_samples(item, strip.rate), format="audio/flac", alt=f"{strip.title}: {name}")
+            st.caption(name)
