@@ -1,4 +1,4 @@
-"""What a study of shapes is asked for."""
+"""What a study of shapes is asked for. Needs no torch: forms are made from it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 
 from core.errors import UserFacingError
 from core.methods._knobs import check, knob
-from core.shapes.networks import FieldConfig
 from core.shapes.observe import Glimpse, Scan
+from core.shapes.plan import FieldConfig
 
 _COARSE = Scan(slice_mm=5.0, pixel_mm=2.0, degrees=15.0, blur_mm=2.0, label_noise=0.3, missing=0.4)
 _THIRD = Glimpse()

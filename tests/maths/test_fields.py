@@ -16,7 +16,8 @@ from core.methods import deterministic, dropsembles, mc_dropout
 from core.methods._contract import Batch, FitContext
 from core.methods._ewc import anchor_of
 from core.shapes.fields import Field, Part, ask, distance_of, doubt_of, features_of, target_of
-from core.shapes.networks import FieldConfig, FieldNetwork, UNet, build
+from core.shapes.networks import FieldNetwork, UNet, build
+from core.shapes.plan import FieldConfig
 from core.shapes.solids import Box
 
 SPACE = FieldConfig(shape=(9, 6, 8), channels=8, levels=2, width=16, blocks=2)

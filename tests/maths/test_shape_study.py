@@ -19,8 +19,9 @@ from core.methods import deterministic
 from core.methods._contract import Batch, FitContext, frozen, parameters_of
 from core.settings import Settings
 from core.shapes.fields import Field, Part, ask, distance_of, target_of
-from core.shapes.networks import FieldConfig, build
+from core.shapes.networks import build
 from core.shapes.observe import Scan
+from core.shapes.plan import FieldConfig
 from core.training import shapes
 from core.training._shape_cases import PARTS, Case, cases
 from core.training._shape_results import FIGURES, Row, Study, judged
