@@ -32,10 +32,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     settle_process(options.threads)
     plan = shapes.Config() if options.data == "vertebrae" else shapes.digits(data=options.data)
     config = with_settings(plan, options.set)
-    folder = settings.runs / "shapes" / fingerprint(config)[:16]
+    folder = settings.runs / "shapes" / fingerprint(config.learned())[:16]
     study = shapes.run(config, settings, folder, device=choose(options.device or settings.device).key, progress=report)
     document = shapes.report(study)
-    write(folder / "study.json", document)
+    write(folder / f"study-{fingerprint(config)[:16]}.json", document)
     return Outcome(document, shapes.lines(study))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from core.errors import UserFacingError
@@ -10,6 +10,7 @@ from core.methods._knobs import check, knob
 from core.shapes.observe import Glimpse, Scan
 from core.shapes.plan import FieldConfig
 
+_NOT_LEARNED = {"validation", "test", "again", "members", "draws", "strengths", "step", "band"}
 _COARSE = Scan(slice_mm=5.0, pixel_mm=2.0, degrees=15.0, blur_mm=2.0, label_noise=0.3, missing=0.4)
 _THIRD = Glimpse()
 
@@ -65,6 +66,10 @@ class Config:
         return FieldConfig(
             self.shape, self.encoder, self.channels, width=self.width, blocks=self.blocks, rate=self.rate
         )
+
+    def learned(self) -> Config:
+        """The same with all that no single fit depends on as it is by default: studies that share it share fits."""
+        return replace(self, **{field.name: field.default for field in fields(self) if field.name in _NOT_LEARNED})
 
     def count(self, part: str) -> int:
         return {

@@ -178,7 +178,7 @@ class _Run:
         schedule: Schedule,
         prepare: Callable[[Any], Any] = unchanged,
     ) -> Fitted:
-        identity = fingerprint("shapes", name, self.config)
+        identity = fingerprint("shapes", name, self.config.learned())
         wanted = Fit(
             method, settings, network, context, examples, schedule, Augment(), prepare=prepare, identity=identity
         )

@@ -65,7 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def study(home: Path) -> Study:
     settings = Settings(home=home)
-    return shapes.run(TINY, settings, settings.runs / "shapes" / fingerprint(TINY)[:16])
+    return shapes.run(TINY, settings, settings.runs / "shapes" / fingerprint(TINY.learned())[:16])
 
 
 def taken(part: str, config: shapes.Config = TINY) -> list[Case]:
@@ -153,7 +153,7 @@ def test_a_study_that_is_asked_for_again_by_command_takes_up_its_fits(
     for found, row in zip(document["rows"], study.rows, strict=True):
         assert found["figures"]["dice"] == row.mean("dice")
         assert found["validation_nll"] == row.validation_nll
-    assert json.loads(next(home.rglob("study.json")).read_bytes()) == document
+    assert json.loads(next(home.rglob("study-*.json")).read_bytes()) == document
     assert main(["shapes", "spoons"]) == 2
 
 
@@ -254,6 +254,11 @@ def test_a_field_that_learned_distances_knows_them() -> None:
     asked = numpy_generator("asked").uniform(-0.45, 0.45, (200, 2))
     found = distance_of(ask(field, np.zeros((8, 8)), asked)[0], tau)
     assert np.abs(found - disc.level(asked)).mean() < 0.02
+
+
+def test_studies_that_learn_the_same_share_their_fits() -> None:
+    assert replace(TINY, step=0.25, draws=9, test=5, members=3, strengths=(1.0,)).learned() == TINY.learned()
+    assert replace(TINY, rate=0.3).learned() != TINY.learned()
 
 
 def test_impossible_studies_are_refused() -> None:
