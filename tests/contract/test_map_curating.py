@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,51 +11,37 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import jobs as running_jobs
-from core.errors import UserFacingError
 from core.pipeline import marks
 from core.pipeline.atlas import open_atlas
 from core.pipeline.lists import listed
 from core.pipeline.map import draw_map
-from core.settings import PROJECT, Settings
+from core.settings import Settings
 from core.store import open_collection
-from core.ui import _map_data, cached, running
+from core.ui import _map_data
+from tests import visits
 from tests.atlases import MODEL, filled
+from tests.visits import at_home, pressed, refused_jobs, said
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("drawn")
+    settings = Settings(home=home, offline=True)
+    filled(settings, home / "pictures")
+    draw_map("five", settings)
+    return home
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def settings(drawn: Path, tmp_path: Path) -> Iterator[Settings]:
     """With the collection "five" and its map."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENUMBRA_HOME", str(tmp_path / "home"))
-        patch.setenv("PENUMBRA_OFFLINE", "1")
-        cached.settings.clear()
-        filled(cached.settings(), tmp_path / "pictures")
-        draw_map("five", cached.settings())
-        yield cached.settings()
-        running.runner().close()
-        cached.settings.clear()
+    shutil.copytree(drawn, tmp_path / "home")
+    with at_home(tmp_path / "home") as settings:
+        yield settings
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
-    app.run()
-    for key, value in parameters.items():
-        app.query_params[key] = value
-    app.switch_page("pages/2_Map.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.subheader, app.error, app.info, app.warning, app.success)
-    return "\n".join(str(element.value) for elements in kinds for element in elements)
-
-
-def pressed(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label.startswith(label)).click().run()
-    assert not app.exception, app.exception
-    return app
+    return visits.opened("2_Map", **parameters)
 
 
 def label_of(settings: Settings, id_: str) -> str | None:
@@ -97,13 +84,7 @@ def test_leaving_a_list_lets_go_of_its_items(settings: Settings) -> None:
 def test_what_came_with_a_model_becomes_a_collection_to_be_marked(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[str]] = []
-
-    def refuse(_: Settings, words: list[str], **options: object) -> None:
-        asked.append(words)
-        raise UserFacingError("The list of jobs is held by another process; try again.")
-
-    monkeypatch.setattr(running_jobs, "submit", refuse)
+    asked = refused_jobs(monkeypatch)
     app = pressed(opened(model=MODEL, list="novel"), "Make a collection of these")
     (words,) = asked
     assert words[0] == "index"

@@ -18,40 +18,25 @@ from core.jobs import Job, JobStatus
 from core.maps.saved import of_collection, saved_maps
 from core.pipeline import uploads
 from core.pipeline.atlas import open_atlas
-from core.settings import PROJECT, Settings
-from core.ui import _map_cards, cached, running
+from core.settings import Settings
+from core.ui import _map_cards, cached
+from tests import visits
 from tests.atlases import MODEL, filled, picture
 from tests.laying import lay_out_plainly
-from tests.patience import SECONDS
+from tests.visits import at_home, refused_jobs, said
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """With the collection "five", which no map is drawn of and which only MODEL has answered."""
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENUMBRA_HOME", str(home))
-        patch.setenv("PENUMBRA_OFFLINE", "1")
-        cached.settings.clear()
-        filled(cached.settings(), home / "pictures")
-        yield cached.settings()
-        running.runner().close()
-        cached.settings.clear()
+    with at_home(home) as settings:
+        filled(settings, home / "pictures")
+        yield settings
 
 
 def opened(**parameters: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=SECONDS)
-    app.run()
-    for key, value in parameters.items():
-        app.query_params[key] = value
-    app.switch_page("pages/2_Map.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.subheader, app.error, app.info, app.warning)
-    return "\n".join(str(element.value) for elements in kinds for element in elements)
+    return visits.opened("2_Map", **parameters)
 
 
 # ---- the page where there is less ----
@@ -69,7 +54,7 @@ def test_an_undrawn_collection_says_so_and_offers_to_draw(settings: Settings) ->
 
 def test_a_model_that_never_saw_the_collection_offers_the_one_that_did(settings: Settings) -> None:
     app = opened(data="five", model="toybox-vim")
-    assert "index it with toybox\\-vim" in said(app)
+    assert "index it with toybox-vim" in said(app)
     labels = [button.label for button in app.button]
     assert "Index it with this model" in labels
     next(button for button in app.button if button.label.startswith("See it through")).click().run()
@@ -79,7 +64,7 @@ def test_a_model_that_never_saw_the_collection_offers_the_one_that_did(settings:
 
 def test_a_model_of_the_other_kind_is_not_offered_to_index_pictures(settings: Settings) -> None:
     app = opened(data="five", model="soundbox-ensemble")
-    assert "holds pictures, and soundbox\\-ensemble takes sounds" in said(app)
+    assert "holds pictures, and soundbox-ensemble takes sounds" in said(app)
     assert any(button.label.startswith("See it through") for button in app.button)
     assert "Index it with this model" not in [button.label for button in app.button]
 
@@ -95,13 +80,7 @@ def test_a_folder_that_is_not_there_is_one_sentence(settings: Settings) -> None:
 def test_an_uploaded_zip_is_indexed_with_the_model_samples_and_seed_of_the_side_bar(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[str]] = []
-
-    def refuse(_: Settings, words: list[str], **options: object) -> None:
-        asked.append(words)
-        raise UserFacingError("The list of jobs is held by another process; try again.")
-
-    monkeypatch.setattr(running_jobs, "submit", refuse)
+    asked = refused_jobs(monkeypatch)
     app = opened(model=MODEL, samples="7", seed="3")
     app.file_uploader(key="map-upload").set_value(("My Toys.zip", b"PK and the rest", "application/zip")).run()
     next(button for button in app.button if button.label == "Index and draw").click().run()

@@ -16,10 +16,12 @@ from core.maps.draw import MapOptions
 from core.maps.saved import SavedMap, of_collection, save_map
 from core.maps.trust import Trust
 from core.pipeline.atlas import Atlas, open_atlas
-from core.settings import PROJECT, Settings
+from core.settings import Settings
 from core.store import ItemRow, UncertaintyRow, open_collection
-from core.ui import _map_selected, cached, running
+from core.ui import _map_selected
+from tests import visits
 from tests.atlases import MODEL, READ, filled
+from tests.visits import at_home, said
 
 TWO = "soundbox-ensemble"
 
@@ -28,23 +30,19 @@ TWO = "soundbox-ensemble"
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """With the collections "five", and "four", where one of its files is another and two are missing; both drawn."""
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENUMBRA_HOME", str(home))
-        patch.setenv("PENUMBRA_OFFLINE", "1")
-        cached.settings.clear()
-        settings = cached.settings()
+    with at_home(home) as settings:
         filled(settings, home / "pictures")
         with open_collection(settings.collections, "five") as five:
             about, models = replace(five.about, title="Four"), five.models()
             items = five.fetch([f"{number}.png" for number in range(5)])
-            said = [row for one in models for row in five.uncertainties(one.key)]
+            told = [row for one in models for row in five.uncertainties(one.key)]
             vectors = five.vectors(READ)
         with open_collection(settings.collections, "four", create=about, write=True) as writer:
             shas = [item.sha256 for item in items[:3]]
             writer.add_vectors(READ, shas, vectors.matrix[:3])
             kept: list[ItemRow] = [*items[:2], replace(items[2], sha256="0" * 64), replace(items[4], id="new.png")]
             writer.add(kept)
-            answers: list[UncertaintyRow] = [row for row in said if row.id in {"0.png", "1.png", "2.png"}]
+            answers: list[UncertaintyRow] = [row for row in told if row.id in {"0.png", "1.png", "2.png"}]
             writer.add_uncertainties(answers)
             for one in models:
                 writer.add_model(one)
@@ -56,25 +54,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             )  # fmt: skip
             save_map(of_collection(name, settings), drawn)
         yield settings
-        running.runner().close()
-        cached.settings.clear()
 
 
 def opened(session: dict[str, object] | None = None, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
-    app.run()
-    for key, value in parameters.items():
-        app.query_params[key] = value
-    for key, value in (session or {}).items():
-        app.session_state[key] = value
-    app.switch_page("pages/2_Map.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+    return visits.opened("2_Map", session, **parameters)
 
 
 @pytest.fixture(scope="module")
