@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from core.methods._knobs import check, knob
-from core.shapes.solids import Posed, Solid, affine_of, places_of, spacing_of, turn_of
+from core.shapes.solids import Box, Posed, Solid, affine_of, places_of, spacing_of, turn_of
 
 _FIRST_LOOK = 5.0  # mm between the places that find how far a solid reaches
 _REACH = 90.0  # mm from the origin, further than any solid of ours
@@ -45,6 +45,10 @@ class Observation:
     def at(self, places: np.ndarray) -> np.ndarray:
         """(points,) in [0, 1]: the filled labels, interpolated between voxel centres, 0 beyond the grid."""
         return self._read(self.filled.astype(np.float32), places, "grid-constant")
+
+    def on(self, box: Box, shape: tuple[int, ...]) -> np.ndarray:
+        """(shape) the same on the nodes of a box: what a network is given, and the plainest answer there is."""
+        return self.at(box.nodes(shape)).reshape(shape)
 
     def distance_at(self, places: np.ndarray) -> np.ndarray:
         """(points,) the distance, interpolated; beyond the grid that of its border."""

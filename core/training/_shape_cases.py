@@ -43,7 +43,7 @@ def cases(config: Config, part: str, count: int, settings: Settings) -> Iterator
     for number in range(count):
         generator = numpy_generator("shapes", config.data, part, config.seed, number)
         seen, truth, box = made(config, part.startswith("a"), number, generator)
-        grid = seen.at(box.nodes(config.shape)).reshape(config.shape).astype(np.float32)
+        grid = seen.on(box, config.shape).astype(np.float32)
         asked = (
             _dense(seen, truth, box, config, generator) if part.startswith("a") else _seen(seen, box, config, generator)
         )

@@ -74,8 +74,7 @@ class _Run:
             tuple(cases(config, part, config.count(part), settings))
             for part in ("a", "b", "validation", "test", "a test")
         )
-        self.fits = 2 * config.members + 1 + len(config.strengths)
-        self.steps = self.fits + config.members + len(config.strengths) + 6
+        self.steps = 2 * config.members + 2 * (1 + len(config.strengths)) + 5  # fits, and methods that are judged
         self.done = 0
         self.truths: dict[int, np.ndarray] = {}
 
@@ -209,8 +208,7 @@ class _Run:
         """What the observation says by itself, interpolated: the least that a method must beat."""
         figures = []
         for case in self.test:
-            shape = nodes_of(case.box, self.config.step)
-            probs = case.seen.at(case.box.nodes(shape)).reshape(shape)
+            probs = case.seen.on(case.box, nodes_of(case.box, self.config.step))
             figures.append(self._judge(case, probs, np.minimum(probs, 1.0 - probs)))
         self._advance()
         found = {name: tuple(one[name] for one in figures) for name in FIGURES}

@@ -65,7 +65,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def study(home: Path) -> Study:
     settings = Settings(home=home)
-    return shapes.run(TINY, settings, settings.runs / "shapes" / fingerprint(TINY.learned())[:16])
+    folder, told = settings.runs / "shapes" / fingerprint(TINY.learned())[:16], []
+    found = shapes.run(TINY, settings, folder, progress=lambda done, total, _: told.append((done, total)))
+    assert told[-1] == (len(told), len(told)), "what is done is told to its end"
+    return found
 
 
 def taken(part: str, config: shapes.Config = TINY) -> list[Case]:
