@@ -86,30 +86,16 @@ def test_every_model_is_asked_about_items_from_elsewhere_and_the_page_finds_it_a
     told_tab(page, "Cost", re.compile("Calibration against time per item"))
 
 
-def test_what_stands_behind_the_table_is_one_tab_away(page: Page, place: str) -> None:
-    opened(page, place, PICTURES)
-    expect(page.get_by_label(re.compile("^Reliability diagram of Laplace"))).to_be_visible()
-    expect(page.get_by_text(re.compile("confident by .* points on average")).first).to_be_visible()
-    told_tab(page, "Two kinds of doubt", re.compile("models the two kinds of doubt rank the items alike"))
-    told_tab(page, "Corruption", re.compile("were not asked about noise or blur turned up"))
-    told_tab(page, "Zero-shot", re.compile("No zero-shot measurement is stored yet|ranks better than the entropy"))
-    told_tab(page, "Diagnosis", re.compile("signs were looked for"))
-
-
-@pytest.mark.parametrize(("where", "name"), [("Compare", "compare-toybox"), ("Map", "map-toybox")])
-def test_a_report_opens_without_any_network(
-    where: str, name: str, page: Page, place: str, visitor: Visitor, tmp_path: Path
-) -> None:
-    page.goto(f"{place}/{where}?{PICTURES}")
+def report_opens(page: Page, name: str, reader: Page, folder: Path) -> None:
+    """The page's report, in a browser without any network."""
     button = page.get_by_role("button", name="HTML report")
     expect(button).to_be_visible(timeout=LONG)
     settled(page)
     with page.expect_download(timeout=LONG) as waiting:
         button.click()
     assert waiting.value.suggested_filename == f"{name}.html"
-    kept = tmp_path / "report.html"
+    kept = folder / "report.html"
     waiting.value.save_as(kept)
-    reader = visitor(offline=True)
     asked: list[str] = []
     wrong: list[str] = []
     reader.on("request", lambda request: asked.append(request.url))
@@ -120,6 +106,26 @@ def test_a_report_opens_without_any_network(
     expect(reader.get_by_role("heading", name="The same numbers again")).to_be_visible()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert wrong == []
+
+
+def test_what_stands_behind_the_table_is_one_tab_away_and_its_report_opens_without_any_network(
+    page: Page, place: str, visitor: Visitor, tmp_path: Path
+) -> None:
+    opened(page, place, PICTURES)
+    expect(page.get_by_label(re.compile("^Reliability diagram of Laplace"))).to_be_visible()
+    expect(page.get_by_text(re.compile("confident by .* points on average")).first).to_be_visible()
+    told_tab(page, "Two kinds of doubt", re.compile("models the two kinds of doubt rank the items alike"))
+    told_tab(page, "Corruption", re.compile("were not asked about noise or blur turned up"))
+    told_tab(page, "Zero-shot", re.compile("No zero-shot measurement is stored yet|ranks better than the entropy"))
+    told_tab(page, "Diagnosis", re.compile("signs were looked for"))
+    report_opens(page, "compare-toybox", visitor(offline=True), tmp_path)
+
+
+def test_the_report_of_a_map_opens_without_any_network(
+    page: Page, place: str, visitor: Visitor, tmp_path: Path
+) -> None:
+    page.goto(f"{place}/Map?{PICTURES}")
+    report_opens(page, "map-toybox", visitor(offline=True), tmp_path)
 
 
 def test_on_a_phone_it_stacks_and_wears_the_dark_theme(visitor: Visitor, place: str) -> None:
