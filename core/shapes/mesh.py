@@ -26,29 +26,10 @@ class Mesh:
     faces: np.ndarray  # (faces, 3) counter-clockwise from outside
     values: np.ndarray  # (vertices,) doubt
 
-    def area(self) -> float:
-        return float(np.linalg.norm(self._normals(), axis=1).sum() / 2)
-
     def volume(self) -> float:
         """Cubic millimetres; positive where the winding is right (divergence theorem)."""
         corners = self.vertices[self.faces]
         return float(np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6)
-
-    def euler(self) -> int:
-        """Vertices - edges + faces: 2 for a ball, 0 for a ring."""
-        edges = np.sort(self.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        return len(np.unique(self.faces)) - len(np.unique(edges, axis=0)) + len(self.faces)
-
-    def closed(self) -> bool:
-        """Every edge has two faces, which run along it in opposite directions."""
-        ways = self.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-        found, counts = np.unique(ways, axis=0, return_counts=True)
-        back = np.unique(ways[:, ::-1], axis=0)
-        return bool((counts == 1).all()) and np.array_equal(found, back)
-
-    def _normals(self) -> np.ndarray:
-        first, second, third = np.moveaxis(self.vertices[self.faces], 1, 0)
-        return np.cross(second - first, third - first)
 
 
 def mesh_of(inside: np.ndarray, affine: np.ndarray, doubt: np.ndarray | None = None, level: float = 0.5) -> Mesh:

@@ -107,7 +107,7 @@ def scanned(solid: Solid, scan: Scan, generator: np.random.Generator) -> tuple[O
     degrees = generator.uniform(-scan.degrees, scan.degrees, 3)
     posed = Posed(solid, turn_of(tuple(map(float, degrees))))
     spacing = np.array((scan.slice_mm, scan.pixel_mm, scan.pixel_mm))
-    low, high = extent(posed)
+    low, high = _extent(posed)
     margin = np.maximum(2.0 * spacing, 4.0)
     first = low - margin - generator.uniform(0.0, 1.0, 3) * spacing  # the grid falls where it falls
     shape = tuple(int(n) for n in np.ceil((high + margin - first) / spacing).astype(int) + 1)
@@ -117,16 +117,6 @@ def scanned(solid: Solid, scan: Scan, generator: np.random.Generator) -> tuple[O
     seen = np.ones(shape, bool)
     seen[_missing(labels, scan.missing, generator)] = False
     return Observation(labels & seen, seen, affine), posed
-
-
-def extent(solid: Solid) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of a box around a solid of space, a little too large."""
-    count = int(2 * _REACH / _FIRST_LOOK) + 1
-    places = places_of(affine_of((_FIRST_LOOK,) * 3, (-_REACH,) * 3), (count,) * 3)
-    inside = places[solid.level(places) < 0]
-    if not len(inside):
-        raise ValueError("this solid is nowhere near the origin")
-    return inside.min(axis=0) - _FIRST_LOOK, inside.max(axis=0) + _FIRST_LOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +142,16 @@ def glimpsed(whole: Observation, glimpse: Glimpse, generator: np.random.Generato
         seen[tuple(int(generator.integers(count)) for count in shape)] = True
     wrong = generator.random(shape) < glimpse.flipped
     return replace(whole, labels=(whole.labels ^ wrong) & seen, seen=seen)
+
+
+def _extent(solid: Solid) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of a box around a solid of space, a little too large."""
+    count = int(2 * _REACH / _FIRST_LOOK) + 1
+    places = places_of(affine_of((_FIRST_LOOK,) * 3, (-_REACH,) * 3), (count,) * 3)
+    inside = places[solid.level(places) < 0]
+    if not len(inside):
+        raise ValueError("this solid is nowhere near the origin")
+    return inside.min(axis=0) - _FIRST_LOOK, inside.max(axis=0) + _FIRST_LOOK
 
 
 def _shares(solid: Solid, affine: np.ndarray, shape: tuple[int, ...], inside: int) -> np.ndarray:

@@ -38,16 +38,19 @@ class Box:
     def to_unit(self, places: np.ndarray) -> np.ndarray:
         return (places - np.array(self.centre)) / np.array(self.size)
 
+    def from_unit(self, places: np.ndarray) -> np.ndarray:
+        return places * np.array(self.size) + np.array(self.centre)
+
     def nodes(self, shape: tuple[int, ...]) -> np.ndarray:
         """(prod(shape), dim) mm: a grid whose outermost nodes lie on the faces, last axis fastest."""
         axes = [np.linspace(-0.5, 0.5, count) for count in shape]
         unit = np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
-        return unit * np.array(self.size) + np.array(self.centre)
+        return self.from_unit(unit)
 
     def affine(self, shape: tuple[int, ...]) -> np.ndarray:
         """From the indices of ``nodes`` to millimetres."""
         steps = np.array(self.size) / (np.array(shape) - 1)
-        return affine_of(steps, np.array(self.centre) - np.array(self.size) / 2)
+        return affine_of(steps, self.from_unit(np.full(len(shape), -0.5)))
 
 
 def affine_of(spacing: np.ndarray | tuple[float, ...], first: np.ndarray | tuple[float, ...]) -> np.ndarray:

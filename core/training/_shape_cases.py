@@ -92,7 +92,7 @@ def _dense(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Places anywhere in the box, half of them near the surface, and what is true there."""
     unit = generator.uniform(-0.5, 0.5, (_CANDIDATES * config.places, len(config.shape)))
-    millimetres = unit * np.array(box.size) + np.array(box.centre)
+    millimetres = box.from_unit(unit)
     distance = seen.distance_at(millimetres)
     kept = _half_near(distance, config, generator)
     if config.target == "distance":

@@ -55,7 +55,7 @@ def raw_nrrd(values: np.ndarray = SOLID, body: bytes | None = None, **fields: st
         "space origin": "(-4,5,6)",
     }
     told |= {name.replace("_", " "): text for name, text in fields.items()}
-    head = "\n".join(["NRRD0004", "# a comment", "a_key:=a value", *(f"{k}: {v}" for k, v in told.items() if v)])
+    head = "\n".join(["NRRD0004", "# a comment", *(f"{k}: {v}" for k, v in told.items() if v), "encoding:=mine"])
     return head.encode() + b"\n\n" + (values.tobytes(order="F") if body is None else body)
 
 

@@ -84,7 +84,7 @@ def test_no_shape_is_in_two_parts() -> None:
 
 def test_a_is_asked_everywhere_for_the_truth() -> None:
     for case in [*taken("a")[:3], *taken("a", SPINE)]:
-        millimetres = case.places * np.array(case.box.size) + np.array(case.box.centre)
+        millimetres = case.box.from_unit(case.places)
         np.testing.assert_array_equal(case.targets, case.truth.level(millimetres) < 0)
         assert case.seen.seen.all()
         near = np.abs(case.seen.distance_at(millimetres)) < (1.0 if case.places.shape[1] == 2 else 6.0)
@@ -95,7 +95,7 @@ def test_a_is_asked_everywhere_for_the_truth() -> None:
 def test_b_is_asked_only_where_something_was_seen_and_for_what_was_seen() -> None:
     for case in [*taken("b"), *taken("b", SPINE)]:
         back = np.linalg.inv(case.seen.affine)
-        millimetres = case.places * np.array(case.box.size) + np.array(case.box.centre)
+        millimetres = case.box.from_unit(case.places)
         indices = tuple(np.rint(millimetres @ back[:-1, :-1].T + back[:-1, -1]).astype(int).T)
         assert case.seen.seen[indices].all()
         assert not case.seen.seen.all()
@@ -106,7 +106,7 @@ def test_b_is_asked_only_where_something_was_seen_and_for_what_was_seen() -> Non
 def test_distances_are_asked_where_they_are_wanted() -> None:
     for part in ("a", "b"):
         case = taken(part, replace(SPINE, target="distance", tau=3.0))[0]
-        millimetres = case.places * np.array(case.box.size) + np.array(case.box.centre)
+        millimetres = case.box.from_unit(case.places)
         np.testing.assert_allclose(distance_of(case.targets, 3.0), case.seen.distance_at(millimetres), atol=0.01)
 
 
