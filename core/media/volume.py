@@ -18,7 +18,7 @@ MAX_LABELS = 64
 _MAX_UNPACKED = 300 << 20  # bytes
 _HEADER = 64 << 10  # bytes of an NRRD header
 _GZIP = b"\x1f\x8b"
-_METRES = {"meter": 1000.0, "micron": 0.001}
+_MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 _TYPES = {
     "i1": "signed char,int8,int8_t",
     "u1": "uchar,unsigned char,uint8,uint8_t",
@@ -63,7 +63,7 @@ def _nifti(raw: bytes) -> tuple[np.ndarray, np.ndarray]:
     shape = tuple(int(n) for n in image.shape)
     _check_size(shape[:3] if shape[3:] == (1,) * (len(shape) - 3) else shape)
     affine = np.array(image.affine, np.float64)
-    affine[:3] *= _METRES.get(image.header.get_xyzt_units()[0], 1.0)
+    affine[:3] *= _MILLIMETRES.get(str(image.header.get_xyzt_units()[0]), 1.0)
     return np.asanyarray(image.dataobj).reshape(shape[:3]), affine
 
 

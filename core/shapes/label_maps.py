@@ -39,7 +39,7 @@ class LabelMap:
             raise MediaError(
                 f"This label map has {len(self.labels)} labels ({some}); choose the one to fill in.", code="labels"
             )
-        chosen = self.labels[0] if label is None else label
+        chosen = next(iter(self.labels)) if label is None else label
         if chosen not in self.labels:
             raise MediaError(
                 f"This label map has no label {chosen}; it has {', '.join(map(str, self.labels[:10]))}.", code="labels"

@@ -6,6 +6,7 @@ import gzip
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -102,7 +103,7 @@ def test_a_turned_and_mirrored_grid_goes_out_and_comes_back(write, sandbox: Sand
 
 def test_probabilities_go_out_as_they_are() -> None:
     probs = np.linspace(0, 1, SOLID.size).reshape(SOLID.shape)
-    loaded = nibabel.Nifti1Image.from_bytes(gzip.decompress(nifti(probs, TURNED)))
+    loaded: Any = nibabel.Nifti1Image.from_bytes(gzip.decompress(nifti(probs, TURNED)))
     np.testing.assert_allclose(loaded.get_fdata(), probs, atol=1e-6)
     np.testing.assert_allclose(loaded.affine, TURNED, atol=1e-5)
     assert loaded.header.get_xyzt_units()[0] == "mm"
