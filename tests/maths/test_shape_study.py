@@ -158,6 +158,7 @@ def test_a_study_that_is_asked_for_again_by_command_takes_up_its_fits(
         assert found["validation_nll"] == row.validation_nll
     assert json.loads(next(home.rglob("study-*.json")).read_bytes()) == document
     assert main(["shapes", "spoons"]) == 2
+    assert "vertebrae, digits, mnist" in capsys.readouterr().err
 
 
 def test_the_encoder_stays_and_the_decoder_adapts() -> None:
