@@ -10,6 +10,7 @@ from core.pipeline.contrasts import ZERO_SHOT
 from core.pipeline.elsewhere import KNOBS
 from core.ui import (
     _compare_ask,
+    _compare_sweeps,
     _compare_table,
     _compare_tradeoffs,
     _compare_views,
@@ -34,6 +35,7 @@ def live(page: Page) -> None:
         "Two kinds of doubt": _stories,
         "Cost": _costs,
         "Zero-shot": _zero_shot,
+        "Sweeps": lambda _: _compare_sweeps.show(),
         "Diagnosis": _diagnoses,
     }
     for name, tab in zip(parts, st.tabs(list(parts), on_change="rerun", key="compare-tab"), strict=True):
