@@ -23,7 +23,7 @@ import torch
 
 from core.backbones._size import describe
 from core.contracts import Progress, no_progress
-from core.fingerprint import fingerprint, torch_generator
+from core.fingerprint import fingerprint, seed_of, torch_generator
 from core.methods import deterministic, dropsembles, mc_dropout
 from core.methods._contract import FitContext, Method, frozen, unchanged
 from core.methods._training import trainable_copy
@@ -128,7 +128,7 @@ class _Run:
             deterministic.METHOD,
             deterministic.Config(scope="network"),
             build(config.network, config.seed, member),
-            FitContext("multilabel", labels.shape[1], len(self.a), member),
+            FitContext("multilabel", labels.shape[1], len(self.a), self._seed(member)),
             Examples(InMemory(torch.from_numpy(packed).float()), labels, keys),
             schedule,
         )
@@ -149,7 +149,7 @@ class _Run:
         schedule = Schedule(
             epochs=config.later_epochs, batch=batch, optimiser="adam", rate=config.learning_rate / 4, clip=1.0
         )
-        context = FitContext("multilabel", 1, len(examples), member)
+        context = FitContext("multilabel", 1, len(examples), self._seed(member))
         return self._fitted(f"{name}-{member}", method, settings, network, context, examples, schedule, prepare)
 
     def _dropsembles(self, network: FieldNetwork, spent: float, strength: float) -> Row:
@@ -215,9 +215,9 @@ class _Run:
         return Row("seen", "As it is seen", None, found, (), None, None)
 
     def _answer(self, field: Field, case: Case) -> tuple[np.ndarray, np.ndarray]:
-        nodes = case.box.nodes(nodes_of(case.box, self.config.step))
-        draws = ask(field, case.grid, case.box.to_unit(nodes), key=case.key, seed=self.config.seed)
         shape = nodes_of(case.box, self.config.step)
+        nodes = case.box.to_unit(case.box.nodes(shape))
+        draws = ask(field, case.grid, nodes, key=case.key, seed=self.config.seed)
         return draws.mean(axis=0, dtype=np.float64).reshape(shape), doubt_of(draws).total.reshape(shape)
 
     def _judge(self, case: Case, probs: np.ndarray, doubt: np.ndarray) -> dict[str, float | None]:
@@ -231,6 +231,9 @@ class _Run:
             shape = nodes_of(case.box, self.config.step)
             self.truths[case.key] = (case.truth.level(case.box.nodes(shape)) < 0).reshape(shape)
         return self.truths[case.key]
+
+    def _seed(self, member: int) -> int:
+        return seed_of("shape study", self.config.seed, member)
 
     def _cost(self, field: Field, first: float, later: float) -> Cost:
         """Encoders once each, decoders once a draw and place."""
@@ -251,10 +254,14 @@ class _Run:
 
 
 def _places(network: FieldNetwork, learned: Sequence[Case], most: int | None = None) -> Examples:
-    """The places of some shapes one by one, with their codes; each has a key of its own."""
-    features = torch.cat([features_of(network, case.grid, case.places[:most]) for case in learned])
-    labels = np.concatenate([case.targets[:most] for case in learned])
-    keys = torch.cat([torch.arange(len(case.places[:most])) + case.key for case in learned])
+    """The places of some shapes one by one, with their codes; each has a key of its own.
+
+    ``most`` takes about so many of each, evenly: a case's places begin with those near the surface.
+    """
+    rows = [np.arange(0, len(case.places), max(1, len(case.places) // (most or len(case.places)))) for case in learned]
+    features = torch.cat([features_of(network, c.grid, c.places[some]) for c, some in zip(learned, rows, strict=True)])
+    labels = np.concatenate([case.targets[some] for case, some in zip(learned, rows, strict=True)])
+    keys = torch.cat([torch.from_numpy(some) + case.key for case, some in zip(learned, rows, strict=True)])
     return Examples(InMemory(features), torch.from_numpy(labels).float()[:, None], keys)
 
 

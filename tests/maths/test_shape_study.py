@@ -182,6 +182,17 @@ def test_a_network_of_space_learns_the_vertebra_that_it_sees() -> None:
     assert figures["hd95"] < 15.0  # type: ignore[operator]
 
 
+def test_what_anchors_a_decoder_is_spread_over_all_places_of_a_shape() -> None:
+    case = taken("a")[0]
+    some = shapes._places(build(TINY.network, "some"), [case], 16)
+    places = some.inputs.tensor[:, :2].numpy()  # type: ignore[attr-defined]
+    assert len(some) == 16
+    near = np.abs(case.seen.distance_at(case.box.from_unit(places))) < TINY.near
+    assert 0.3 < near.mean() < 0.9  # of the first 16 all are
+    row = next(number for number, place in enumerate(case.places) if np.allclose(place, places[3]))
+    assert (int(some.keys[3]), float(some.labels[3])) == (case.key + row, case.targets[row])
+
+
 def test_a_perfect_answer_has_perfect_figures_and_a_certain_mistake_is_found() -> None:
     truth = np.zeros((9, 9), bool)
     truth[3:6, 3:6] = True
