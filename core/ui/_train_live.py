@@ -15,7 +15,7 @@ from core.store import names
 from core.ui import _train_charts, address, bound, cached, diagnosis, jobs, models, plot, shell, tables, words
 from core.ui.address import Kept
 
-_EVERY = 1.0  # seconds between two looks at a training that runs
+_EVERY = 2.0  # seconds between two looks at a training that runs: to draw its curves takes a quarter of a core from it
 _LOOK = 3.0  # and at one that stands still
 _STOPS = 3.0  # seconds that a cancel waits for the end; a later one comes by itself
 SEEN = "train-seen"  # in the session: trainings that this visitor saw running, whose end is to be seen, too
