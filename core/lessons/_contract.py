@@ -78,7 +78,7 @@ class Lesson:
     question: str
     options: tuple[str, ...]
     Config: type[Any]  # frozen dataclass; field metadata: min, max, help, choices
-    before: Callable[[Any, int], tuple[Picture, ...]]  # what there is to see before the guess; quick, without torch
+    before: Callable[[Any, int, Settings], tuple[Picture, ...]]  # to be seen before the guess; quick, without torch
     compute: Compute
     claims: Callable[[Outcome], tuple[Claim, ...]]  # hold at the defaults, whatever the seed
     terms: tuple[str, ...]  # measures whose words are explained, as core.ui.measures calls them

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-Meaning = Literal["aleatoric", "epistemic", "total", "predicted", "kept", "refused", "signal", "faint"]  # of a colour
+Meaning = Literal[
+    "aleatoric", "epistemic", "total", "predicted", "kept", "refused", "signal", "faint", "ink"
+]  # of a colour
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,7 @@ class Lines:
     y_title: str
     lines: tuple[Line, ...]
     top: float | None = None  # of the y axis, where charts are to be compared
+    bottom: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +62,15 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    title: str
+    finding: str
+    levels: np.ndarray  # (bands, frames) in dB
+    centres: np.ndarray  # (bands,) in Hz
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Strip:
     """Sounds to hear, or pictures to look at, side by side. ``rate`` is that of the sounds; None: pictures."""
 
@@ -68,8 +80,9 @@ class Strip:
     rate: int | None
 
 
-Picture = Lines | Plane | Strip
-KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Strip)}
+Chart = Lines | Plane | Spectrogram
+Picture = Chart | Strip
+KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Spectrogram, Strip)}
 
 
 def pack(value: Any, arrays: list[np.ndarray], kinds: Mapping[str, type] = KINDS) -> Any:

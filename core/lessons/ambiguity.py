@@ -49,7 +49,7 @@ class _Told:
     places: Mapping[str, np.ndarray]  # per cent of the model's held-out items that have less
 
 
-def before(config: Config, seed: int) -> tuple[Picture, ...]:
+def before(config: Config, seed: int, settings: Settings) -> tuple[Picture, ...]:
     where = _roads.ends(config.thing, config.pair)
     first, strips = _roads.spoken(where.first).capitalize(), []
     for road, name in where.names().items():
@@ -253,5 +253,5 @@ LESSON = Lesson(
         "measures.",
         "Mix and spoil a file of your own", "pages/1_Inspect.py",
     ),
-    seconds=9.0,
+    seconds=7.0,
 )  # fmt: skip

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.training._plane_moons import Points
 
 _NEAR = 0.3  # to a point: here the model was told what is what
-_STEPS, _QUICK = 150, 100  # of a fit, and of those along a knob
+_STEPS, _QUICK = 100, 80  # of a fit, and of those along a knob
 _OVERLAPS, _COUNTS = (0.15, 0.35, 0.55), (20, 80, 320)
 _TOP = math.log(2.0)  # the most doubt that two classes allow, in nats
 _SURE = (0.65, 0.9)  # confidence that is called a guess, and from where on it is called sure
@@ -34,8 +34,8 @@ _SURE = (0.65, 0.9)  # confidence that is called a guess, and from where on it i
 class Config:
     shape: str = knob(MOONS, "what the two classes look like", choices=(MOONS, CLOUDS))
     overlap: float = knob(0.25, "how far each class spreads; more, and they mix", least=0.1, most=0.6)
-    hidden: float = knob(0.25, "share of the points, from the top, that no model gets to see", least=0.0, most=0.6)
-    points: int = knob(120, "how many points there are", least=20, most=400)
+    hidden: float = knob(0.25, "share of the points, from the top, that no model gets to see", least=0.0, most=0.5)
+    points: int = knob(120, "how many points there are", least=20, most=420)
     added: str = knob("", "points of your own")
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class _Scene:
         return Field(title, meaning, values.reshape(shape).astype(np.float32), top)  # type: ignore[arg-type]
 
 
-def before(config: Config, seed: int) -> tuple[Picture, ...]:
+def before(config: Config, seed: int, settings: Settings) -> tuple[Picture, ...]:
     scene = _scene(config, seed)
     count = len(scene.points)
     return (
@@ -257,5 +257,5 @@ LESSON = Lesson(
         "Give a model something it never learned, and compare its confidence with its novelty.",
         "Inspect your own file", "pages/1_Inspect.py",
     ),
-    seconds=9.0,
+    seconds=7.0,
 )  # fmt: skip

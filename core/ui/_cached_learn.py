@@ -25,9 +25,9 @@ def _classroom(_settings: Settings, known: tuple[str, ...]) -> Classroom:
 
 
 def before(lesson: Lesson, config: Any, seed: int) -> tuple[Picture, ...]:
-    return _before(key_of(lesson, config, seed), lesson, config, seed)
+    return _before(key_of(lesson, config, seed), lesson, config, seed, cached.settings())
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _before(key: str, _lesson: Lesson, _config: Any, _seed: int) -> tuple[Picture, ...]:
-    return _lesson.before(_config, _seed)
+def _before(key: str, _lesson: Lesson, _config: Any, _seed: int, _settings: Settings) -> tuple[Picture, ...]:
+    return _lesson.before(_config, _seed, _settings)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.lessons._pictures import Field, Lines, Plane
-from core.ui import palette, plot
+from core.lessons._pictures import Chart, Field, Lines, Plane, Spectrogram
+from core.ui import figures, palette, plot
 from core.ui._line_names import name_ends
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ _CLICKS = 41  # places along each axis that take a click
 HEIGHT, _BESIDE = 300, 250  # pixels; of fields beside each other
 
 
-def figure_of(picture: Lines | Plane, dark: bool) -> Figure:
-    return lines(picture, dark) if isinstance(picture, Lines) else plane(picture, dark)
+def figure_of(picture: Chart, dark: bool) -> Figure:
+    if isinstance(picture, Lines):
+        return lines(picture, dark)
+    return plane(picture, dark) if isinstance(picture, Plane) else spectrogram(picture, dark)
 
 
 def lines(picture: Lines, dark: bool) -> Figure:
@@ -33,8 +35,7 @@ def lines(picture: Lines, dark: bool) -> Figure:
     ]  # fmt: skip
     figure = plot.curves_figure(curves, x_title=picture.x_title, y_title=picture.y_title, dark=dark, height=HEIGHT)
     top = picture.top or 1.1 * max(float(np.nanmax(one.y)) for one in picture.lines) or 1.0
-    figure.update_yaxes(range=[0, top])
-    name_ends(figure, curves, (0.0, top), HEIGHT)
+    name_ends(figure, curves, (picture.bottom, top), HEIGHT)
     return figure
 
 
@@ -58,6 +59,23 @@ def plane(picture: Plane, dark: bool) -> Figure:
         figure.update_yaxes(scaleanchor="x" if column == 1 else f"x{column}", row=1, col=column)
     figure.update_annotations(font={"size": 13, "color": palette.palette(dark).ink})
     figure.update_layout(margin={"l": 8, "r": 8, "t": 28 if titles else 8, "b": 8})
+    return figure
+
+
+def spectrogram(picture: Spectrogram, dark: bool) -> Figure:
+    from plotly import graph_objects as go
+
+    frames = picture.levels.shape[1]
+    times = ((np.arange(frames) + 0.5) * (picture.seconds / frames)).astype(np.float32)
+    top = float(picture.levels.max())
+    heat = go.Heatmap(
+        x=times, y=np.arange(len(picture.centres)), z=np.round(picture.levels, 1), zmin=top - 70.0, zmax=top,
+        colorscale=plot.ramp(dark), showscale=False, hovertemplate="%{z:.0f} dB at %{x:.2f} s<extra></extra>",
+    )  # fmt: skip
+    figure = go.Figure(heat, palette.layout(dark, HEIGHT))
+    places, texts = figures.mel_ticks(picture.centres)
+    figure.update_xaxes(title_text="time in seconds", showgrid=False)
+    figure.update_yaxes(title_text="pitch", tickvals=places, ticktext=texts, showgrid=False)
     return figure
 
 

@@ -143,8 +143,11 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
     lesson = asked.lesson
     right = guess == found.right
     mark = ":green[:material/check_circle:]" if right else ":orange[:material/cancel:]"
-    expected, came = lesson.options[guess].lower(), lesson.options[found.right].lower()
-    st.markdown(f"#### {mark} You expected: {expected}. It came out: {came}.")
+    came = lesson.options[found.right].lower()
+    said = (
+        f"As you expected: {came}." if right else f"You expected: {lesson.options[guess].lower()}. It came out: {came}."
+    )
+    st.markdown(f"#### {mark} {said}")
     st.markdown(words.plain(found.reveal, 400))
     first, *rest = found.pictures
     left, beside = st.columns([3, 2], gap="large")
@@ -155,7 +158,8 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
         st.markdown("\n".join(f"- {words.plain(sentence, 400)}" for sentence in found.sentences))
         with st.container(horizontal=True):
             st.button("Guess again", icon=":material/undo:", type="tertiary", on_click=_again, args=(lesson,))
-            glossary.show(lesson.terms)
+            if lesson.terms:
+                glossary.show(lesson.terms)
     for start in range(0, len(rest), 2):
         for place, column in enumerate(st.columns(2, gap="large")[: len(rest) - start], start):
             with column:

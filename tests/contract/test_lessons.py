@@ -93,8 +93,8 @@ def test_the_claims_hold_with_another_seed_in_the_lessons_own_process(lesson: Le
 
 def test_what_is_shown_before_the_guess_needs_no_torch() -> None:
     code = (
-        "import sys; from core.lessons._contract import lessons\n"
-        "for lesson in lessons(): assert lesson.before(lesson.Config(), 0)\n"
+        "import sys; from core.lessons._contract import lessons; from core.settings import load\n"
+        "for lesson in lessons(): assert lesson.before(lesson.Config(), 0, load())\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)

@@ -1,0 +1,67 @@
+"""Learn in a real Chromium: guess, see it computed, take it along, hand the same to a class."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import LONG, SHORT, again, pixels, settled
+
+CAME = re.compile("As you expected|It came out")
+
+
+def reveal(page: Page, option: str) -> None:
+    """Only who has guessed may look."""
+    button = page.get_by_role("button", name="Compute it")
+    expect(button).to_be_disabled(timeout=LONG)
+    page.get_by_test_id("stRadio").get_by_text(option).click()
+    expect(button).to_be_enabled(timeout=LONG)
+    button.click()
+    expect(page.get_by_text(CAME)).to_be_visible(timeout=LONG)
+    settled(page)
+
+
+def test_a_class_follows_a_link_guesses_and_takes_the_lesson_along(page: Page, address: str) -> None:
+    page.goto(f"{address}/Learn?lesson=doubts&lesson-seed=3&doubts-points=60")
+    expect(page.get_by_role("figure", name=re.compile("What the models are given. 45 points"))).to_be_visible(
+        timeout=LONG
+    )
+    expect(page.get_by_text(CAME)).to_have_count(0)
+    reveal(page, "About 50 : 50")
+    for title in ("How sure the single network is", "Ensemble", "ABNN", "Turn the overlap"):
+        expect(page.get_by_role("figure", name=re.compile(f"^{title}\\."))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile(r"1 of \d+ done"))).to_be_visible()
+    page.get_by_role("button", name="For a class").click()
+    link = page.get_by_test_id("stCode")
+    expect(link).to_contain_text("lesson=doubts&lesson-seed=3&doubts-points=60")
+    page.keyboard.press("Escape")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Notebook").click()
+    told = json.loads(waiting.value.path().read_text())
+    assert "LESSON.Config(points=60)" in "".join(cell["source"] for cell in told["cells"])
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="HTML report").click()
+    assert "Two kinds of doubt" in waiting.value.path().read_text()
+    page.get_by_text("a square", exact=True).click()
+    expect(page.get_by_text(re.compile(r"1 of \d+ done"))).to_be_visible()
+    points = page.get_by_role("application", name=re.compile("What the models are given"))
+    settled(page)
+    again(
+        lambda: page.mouse.click(*pixels(points, [-2.0], [2.0])[0]),
+        lambda: page.wait_for_url(re.compile("doubts-added=-2"), timeout=SHORT),
+    )
+    page.goto(f"{address}/Learn?lesson=ambiguity")  # what was begun is given up
+    expect(page.locator("audio")).to_have_count(9, timeout=LONG)
+    reveal(page, "Ambiguous")
+    expect(page.get_by_role("figure", name=re.compile("^Novelty, as a place"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("figure", name=re.compile("^Predicted loss"))).to_be_visible(timeout=LONG)
+
+
+def test_a_link_that_asks_for_what_cannot_be_is_told(page: Page, address: str) -> None:
+    page.goto(f"{address}/Learn?lesson=magic&doubts-overlap=7&doubts-added=1,2,3")
+    expect(page.get_by_text(re.compile("magic.*which is not one of the lessons"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("which is not a number from 0.1 to 0.6"))).to_be_visible()
+    expect(page.get_by_text(re.compile("which is not what this lesson takes"))).to_be_visible()
+    expect(page.get_by_role("button", name="Compute it")).to_be_visible()
