@@ -5,6 +5,7 @@ Lengths are millimetres. In space x runs to the patient's right, y to the front 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +41,10 @@ class Box:
 
     def from_unit(self, places: np.ndarray) -> np.ndarray:
         return places * np.array(self.size) + np.array(self.centre)
+
+    def counts(self, step: float) -> tuple[int, ...]:
+        """How many nodes along each side are at most ``step`` apart."""
+        return tuple(math.ceil(side / step) + 1 for side in self.size)
 
     def nodes(self, shape: tuple[int, ...]) -> np.ndarray:
         """(prod(shape), dim) mm: a grid whose outermost nodes lie on the faces, last axis fastest."""

@@ -31,7 +31,6 @@ from core.metrics.shapes import dice
 from core.settings import Settings
 from core.shapes.fields import Field, Part, ask, doubt_of, features_of
 from core.shapes.networks import FieldNetwork, build
-from core.shapes.solids import Box
 from core.training._shape_cases import Case, cases
 from core.training._shape_plan import Config, digits
 from core.training._shape_results import FIGURES, SHOWN, Cost, Row, Study, judged, lines, report
@@ -41,7 +40,7 @@ from core.training.loop import Fit, Fitted, batches_of, fit
 from core.training.processes import fabric_of
 from core.training.schedule import Schedule
 
-__all__ = ["FIGURES", "SHOWN", "Config", "Row", "Study", "digits", "lines", "nodes_of", "report", "run"]
+__all__ = ["FIGURES", "SHOWN", "Config", "Row", "Study", "digits", "lines", "report", "run"]
 
 _FISHER_PLACES = 2048  # of all shapes of A together
 _HEAD = deterministic.Config(scope="head")
@@ -57,11 +56,6 @@ def run(
 ) -> Study:
     """Every method on the same shapes; the same config gives the same answers on the same machine."""
     return _Run(config, settings, folder, device, progress).study()
-
-
-def nodes_of(box: Box, step: float) -> tuple[int, ...]:
-    """How many places along each side of a box, at most ``step`` apart."""
-    return tuple(math.ceil(side / step) + 1 for side in box.size)
 
 
 class _Run:
@@ -208,14 +202,14 @@ class _Run:
         """What the observation says by itself, interpolated: the least that a method must beat."""
         figures = []
         for case in self.test:
-            probs = case.seen.on(case.box, nodes_of(case.box, self.config.step))
+            probs = case.seen.on(case.box, case.box.counts(self.config.step))
             figures.append(self._judge(case, probs, np.minimum(probs, 1.0 - probs)))
         self._advance()
         found = {name: tuple(one[name] for one in figures) for name in FIGURES}
         return Row("seen", "As it is seen", None, found, (), None, None)
 
     def _answer(self, field: Field, case: Case) -> tuple[np.ndarray, np.ndarray]:
-        shape = nodes_of(case.box, self.config.step)
+        shape = case.box.counts(self.config.step)
         nodes = case.box.to_unit(case.box.nodes(shape))
         draws = ask(field, case.grid, nodes, key=case.key, seed=self.config.seed)
         return draws.mean(axis=0, dtype=np.float64).reshape(shape), doubt_of(draws).total.reshape(shape)
@@ -228,7 +222,7 @@ class _Run:
     def _truth(self, case: Case) -> np.ndarray:
         """Computed once a shape: every method is compared with it."""
         if case.key not in self.truths:
-            shape = nodes_of(case.box, self.config.step)
+            shape = case.box.counts(self.config.step)
             self.truths[case.key] = (case.truth.level(case.box.nodes(shape)) < 0).reshape(shape)
         return self.truths[case.key]
 
@@ -243,7 +237,7 @@ class _Run:
         decoder = more.macs - few.macs
         heads = sum(parameter.numel() for parameter in network.head.parameters())
         members = self.config.members if field.parts[0].method is dropsembles.METHOD else 1
-        places = math.prod(nodes_of(self.test[0].box, self.config.step))
+        places = math.prod(self.test[0].box.counts(self.config.step))
         count, draws = len(field.parts), members * field.draws
         macs = count * (few.macs - decoder + draws * places * decoder)
         return Cost(first, later, count * (few.params + (members - 1) * heads), macs)

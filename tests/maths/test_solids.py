@@ -57,6 +57,9 @@ def test_the_nodes_of_a_box_are_those_of_its_affine_and_its_corners_are_the_unit
     np.testing.assert_allclose(nodes, places_of(box.affine((3, 4, 5)), (3, 4, 5)))
     unit = box.to_unit(nodes)
     np.testing.assert_allclose((unit.min(axis=0), unit.max(axis=0)), ((-0.5,) * 3, (0.5,) * 3))
+    np.testing.assert_allclose(box.from_unit(unit), nodes)
+    assert (box.counts(2.0), box.counts(2.1)) == ((3, 4, 5), (3, 4, 5))
+    assert box.counts(1.9) == (4, 5, 6)
 
 
 def test_a_turned_solid_lies_where_the_rotation_takes_it() -> None:
