@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from core.errors import UserFacingError
 from core.methods._knobs import check, knob
 
 
@@ -23,11 +24,14 @@ class FieldConfig:
     def __post_init__(self) -> None:
         check(self)
         if len(self.shape) not in (2, 3) or min(self.shape) < 2 ** (self.levels - 1):
-            raise ValueError(
-                f"a grid of {self.shape} nodes cannot be halved {self.levels - 1} times in a plane or space"
+            nodes = " x ".join(map(str, self.shape))
+            raise UserFacingError(
+                f"A grid of {nodes} nodes was given; it takes two or three sides that can be halved "
+                f"{self.levels - 1} times.",
+                code="setting",
             )
         if self.encoder == "planes" and self.dim != 3:
-            raise ValueError("three planes need a space of three dimensions")
+            raise UserFacingError("Three planes need a space of three dimensions; choose grid.", code="setting")
 
     @property
     def dim(self) -> int:

@@ -26,6 +26,9 @@ PARTS = ("a", "b", "validation", "test", "a test")
 _CANDIDATES = 6  # places looked at for each that is kept
 
 
+Made = Callable[[Config, bool, int, np.random.Generator], tuple[Observation, Solid, Box]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
     key: int
@@ -37,20 +40,16 @@ class Case:
     truth: Solid
 
 
-def cases(config: Config, part: str, count: int, settings: Settings) -> Iterator[Case]:
+def cases(config: Config, part: str, settings: Settings) -> Iterator[Case]:
     """The shapes of one part. Those of "a" and "a test" are whole, the others damaged."""
-    made = _vertebra if config.data == "vertebrae" else _digit(config, part, count, settings)
-    for number in range(count):
+    made = _vertebra if config.data == "vertebrae" else _digit(config, part, settings)
+    whole = part.startswith("a")
+    for number in range(config.count(part)):
         generator = numpy_generator("shapes", config.data, part, config.seed, number)
-        seen, truth, box = made(config, part.startswith("a"), number, generator)
+        seen, truth, box = made(config, whole, number, generator)
         grid = seen.on(box, config.shape).astype(np.float32)
-        asked = (
-            _dense(seen, truth, box, config, generator) if part.startswith("a") else _seen(seen, box, config, generator)
-        )
+        asked = _dense(seen, truth, box, config, generator) if whole else _seen(seen, box, config, generator)
         yield Case(seed_of("case", part, config.seed, number) >> 1, grid, *asked, box, seen, truth)
-
-
-Made = Callable[[Config, bool, int, np.random.Generator], tuple[Observation, Solid, Box]]
 
 
 def _vertebra(
@@ -62,13 +61,14 @@ def _vertebra(
     return seen, posed, vertebra.box_about(seen.mass())
 
 
-def _digit(config: Config, part: str, count: int, settings: Settings) -> Made:
-    """A is drawn from the training split, and so is B: other items of it; the rest from the test split."""
+def _digit(config: Config, part: str, settings: Settings) -> Made:
+    """A and B are other items of the training split, the rest of the test split."""
     dataset = open_source(config.data, settings)
     split = "train" if part in ("a", "b") else "test"
     items = [item for item in dataset.items if item.split == split]
     order = numpy_generator("shapes order", config.data, split, config.seed).permutation(len(items))
     sharing = [(name, config.count(name)) for name in PARTS if (name in ("a", "b")) == (split == "train")]
+    count = config.count(part)
     start = sum(size for name, size in sharing[: [name for name, _ in sharing].index(part)])
     if start + count > len(items):
         raise UserFacingError(

@@ -60,6 +60,7 @@ class Config:
             raise UserFacingError(f"A grid of {self.shape} nodes does not fit {self.data}.", code="setting")
         if not self.strengths or min(self.strengths) <= 0:
             raise UserFacingError("The setting strengths needs at least one number above 0.", code="setting")
+        _ = self.network  # it has its own conditions
 
     @property
     def network(self) -> FieldConfig:

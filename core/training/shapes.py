@@ -31,7 +31,7 @@ from core.metrics.shapes import dice
 from core.settings import Settings
 from core.shapes.fields import Field, Part, ask, doubt_of, features_of
 from core.shapes.networks import FieldNetwork, build
-from core.training._shape_cases import Case, cases
+from core.training._shape_cases import PARTS, Case, cases
 from core.training._shape_plan import Config, digits
 from core.training._shape_results import FIGURES, SHOWN, Cost, Row, Study, judged, lines, report
 from core.training.augmenting import Augment
@@ -65,8 +65,7 @@ class _Run:
         self.config, self.settings, self.folder = config, settings, folder
         self.device, self.progress = device, progress
         self.a, self.b, self.validation, self.test, self.again = (
-            tuple(cases(config, part, config.count(part), settings))
-            for part in ("a", "b", "validation", "test", "a test")
+            tuple(cases(config, part, settings)) for part in PARTS
         )
         self.steps = 2 * config.members + 2 * (1 + len(config.strengths)) + 5  # fits, and methods that are judged
         self.done = 0

@@ -11,6 +11,7 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from core.backbones._size import describe
+from core.errors import UserFacingError
 from core.fingerprint import numpy_generator, torch_generator
 from core.methods import deterministic, dropsembles, mc_dropout
 from core.methods._contract import Batch, FitContext
@@ -222,7 +223,7 @@ def test_the_size_of_a_field_counts_its_places() -> None:
 def test_a_grid_of_another_shape_and_impossible_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="nodes"):
         ask(single(build(PLANE, 0)), np.zeros((3, 3)), np.zeros((1, 2)))
-    with pytest.raises(ValueError, match="planes"):
+    with pytest.raises(UserFacingError, match="planes"):
         FieldConfig(shape=(8, 8), encoder="planes")
-    with pytest.raises(ValueError, match="halved"):
+    with pytest.raises(UserFacingError, match="halved"):
         FieldConfig(shape=(2, 8), levels=3)

@@ -72,7 +72,7 @@ def study(home: Path) -> Study:
 
 
 def taken(part: str, config: shapes.Config = TINY) -> list[Case]:
-    return list(cases(config, part, config.count(part), Settings()))
+    return list(cases(config, part, Settings()))
 
 
 def test_no_shape_is_in_two_parts() -> None:
@@ -279,6 +279,8 @@ def test_studies_that_learn_the_same_share_their_fits() -> None:
 def test_impossible_studies_are_refused() -> None:
     with pytest.raises(UserFacingError, match="fit"):
         shapes.Config(shape=(8, 8))
+    with pytest.raises(UserFacingError, match="halved"):
+        shapes.digits(shape=(3, 8))
     with pytest.raises(UserFacingError, match="strengths"):
         shapes.digits(strengths=())
     with pytest.raises(UserFacingError, match="fewer"):
