@@ -23,6 +23,7 @@ from core.runner import Answer, Request
 from core.ui import _cached_inspect, inspect_card, models, running
 from core.ui.shell import PageFile, page_files
 from tests.patience import SECONDS
+from tests.visits import at_home, opened
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -30,25 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture(autouse=True, scope="module")
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One home for the file: each home has a runner with a worker process of its own."""
-    from core.ui import cached
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PENUMBRA_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("PENUMBRA_OFFLINE", "1")
-        cached.settings.clear()
+    with at_home(tmp_path_factory.mktemp("home")):
         yield
-        running.runner().close()
-        cached.settings.clear()
-
-
-def opened(page: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    for key, value in parameters.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
 
 
 def wav(seconds: float = 0.5, rate: int = 16000, channels: int = 1, level: float = 0.3) -> bytes:

@@ -16,6 +16,7 @@ from core.pipeline import selected
 from core.pipeline.atlas import Atlas, open_atlas
 from core.settings import PROJECT, Settings
 from core.ui import _cached_train, _map_selected, cached
+from tests.visits import opened, pressed
 
 MODEL = "toybox-ensemble"
 FACTS = {
@@ -50,25 +51,10 @@ def toys(here: Settings) -> Atlas:
     return open_atlas("heldout", MODEL, here)
 
 
-def opened(page: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=90)
-    for name, value in parameters.items():
-        app.query_params[name] = value
-    app.run()
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, app.exception
-    return app
-
-
 def asking(app: AppTest) -> str:
     """What the link of a page asks for."""
     found = app.query_params["picked"]
     return found if isinstance(found, str) else found[0]
-
-
-def pressed(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception, app.exception
 
 
 def some(atlas: Atlas, each: int) -> tuple[str, ...]:

@@ -28,8 +28,8 @@ from core.training.divide import divided
 from core.training.plan import Division, plan_of
 from core.training.recipes import pick, recipes
 from core.ui import _cached_atlas, _cached_train, _train_data, _train_form, _train_start, cached
+from tests import visits
 from tests.jobbing import end_all
-from tests.patience import SECONDS
 from tests.small_sets import esc
 
 HANGS = "import time; time.sleep(600)"
@@ -67,15 +67,8 @@ def answered(words: Any, settings: Settings) -> dict[str, Any]:
 
 
 def opened(tab: str | None = None, **kept: Any) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
-    app.run()
-    for key, value in kept.items():
-        app.session_state[key.replace("_", "-")] = value
-    if tab is not None:
-        app.session_state["train-tab"] = tab
-    app.switch_page("pages/6_Train.py").run()
-    assert not app.exception, app.exception
-    return app
+    session = {key.replace("_", "-"): value for key, value in kept.items()}
+    return visits.opened("6_Train", session | ({} if tab is None else {"train-tab": tab}))
 
 
 def pressed(app: AppTest, key: str) -> None:
