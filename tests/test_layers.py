@@ -187,7 +187,7 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     of_torch += tuple(f"core.pipeline.{name}" for name in walks)
     of_torch += tuple(f"core.runner.{name}" for name in ("_computing", "_models", "_telling"))  # of the worker
     of_torch += ("core.shapes.networks", "core.shapes.fields")
-    of_torch += ("core.lessons._plane_fits",)
+    of_torch += ("core.lessons._plane_fits", "core.lessons._weights")
     wanted.sort(key=lambda name: name.startswith(of_torch))
     light = sum(not name.startswith(of_torch) for name in wanted)
     code = f"""

@@ -64,29 +64,29 @@ def answered(points: Points, places: np.ndarray, seed: int, steps: int) -> Itera
     plain = deterministic.Config(scope="head")
     trained = {}
     for normal in (False, True):
-        network = _network(seed, normal)
-        single = _fitted(deterministic.METHOD, plain, network, points, seed, steps, fabric)
-        trained[normal] = _network(seed, normal)
+        network = network_of(seed, normal)
+        single = fitted(deterministic.METHOD, plain, network, points, seed, steps, fabric)
+        trained[normal] = network_of(seed, normal)
         trained[normal].head = single.state.model
         if not normal:
-            yield _asked(deterministic.METHOD, single.state, places, seed)
+            yield said(deterministic.METHOD, single.state, places, seed)
     for key, told in (_LATER | _FRESH).items():
         method = registry.pick("core.methods", "METHOD", key)
         fresh = key in _FRESH
-        network = _network(seed) if fresh else trained[key == "abnn"]
+        network = network_of(seed) if fresh else trained[key == "abnn"]
         took = steps if fresh else steps // 3
-        later = _fitted(method, method.Config(**told), network, points, seed, took, fabric)
-        yield _asked(method, later.state, places, seed)
+        later = fitted(method, method.Config(**told), network, points, seed, took, fabric)
+        yield said(method, later.state, places, seed)
 
 
 def ensemble(points: Points, places: np.ndarray, seed: int, steps: int) -> Answered:
     method = registry.pick("core.methods", "METHOD", "ensemble")
     config = method.Config(**_FRESH["ensemble"])
-    fitted = _fitted(method, config, _network(seed), points, seed, steps, fabric_of(Schedule()))
-    return _asked(method, fitted.state, places, seed)
+    done = fitted(method, config, network_of(seed), points, seed, steps, fabric_of(Schedule()))
+    return said(method, done.state, places, seed)
 
 
-def _network(seed: int, normal: bool = False) -> PlaneNetwork:
+def network_of(seed: int, normal: bool = False) -> PlaneNetwork:
     """``normal``: with the normalisation that ABNN makes random."""
     network = PlaneNetwork(WIDTH, RATE)
     if normal:
@@ -96,7 +96,7 @@ def _network(seed: int, normal: bool = False) -> PlaneNetwork:
     return cast(PlaneNetwork, network.freeze())
 
 
-def _fitted(
+def fitted(
     method: Method[Any, Any], config: Any, network: PlaneNetwork, points: Points, seed: int, steps: int, fabric: Any
 ) -> Fitted:
     """Every step sees all points."""
@@ -105,7 +105,7 @@ def _fitted(
     return fit(Fit(method, config, network, context, examples_of(points), schedule, Augment()), fabric=fabric)
 
 
-def _asked(method: Method[Any, Any], state: Any, places: np.ndarray, seed: int) -> Answered:
+def said(method: Method[Any, Any], state: Any, places: np.ndarray, seed: int) -> Answered:
     asked = examples_of(Points(places, np.zeros(len(places), np.int64)))
     inputs = asked.inputs.take(torch.arange(len(asked)), 0)
     draws = DRAWS if method.own_draws(state.config) > 5 else method.own_draws(state.config)
