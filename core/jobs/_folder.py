@@ -13,12 +13,12 @@ import contextlib
 import json
 import os
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.drafts import draft
 from core.errors import UserFacingError
 
 REQUEST, RUN, RESULT, PROGRESS, ENDING = "request.json", "run.json", "result.json", "progress.json", "ending.json"
@@ -65,17 +65,8 @@ class Run:
 
 def write_json(path: Path, document: Any, *, durable: bool = True) -> None:
     """A reader sees the old document or the new one, never half of one."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with part.open("w") as stream:
-            json.dump(document, stream, ensure_ascii=False)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with draft(path, durable=durable) as part:
+        part.write_text(json.dumps(document, ensure_ascii=False))
 
 
 def read_json(path: Path) -> dict[str, Any]:

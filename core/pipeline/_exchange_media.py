@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from core.contracts import Dataset, Progress
+from core.drafts import draft
 from core.errors import UserFacingError
 from core.fingerprint import sha256_of
 from core.media.sniff import sniff
@@ -98,9 +98,8 @@ def kept(raw: bytes, settings: Settings) -> Path:
         return place
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f".{uuid.uuid4().hex}")
-        part.write_bytes(raw)
-        part.replace(place)
+        with draft(place) as part:
+            part.write_bytes(raw)
     except OSError as error:
         sentence = "The files of the items could not be written here; free some space, then try again."
         raise UserFacingError(sentence, code="disk") from error

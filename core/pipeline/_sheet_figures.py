@@ -68,7 +68,7 @@ def _both(sheet: Sheet, name: str, outside: Elsewhere) -> tuple[np.ndarray, np.n
     """Doubts of the sheet's items and of the strangers, or why there are none."""
     if name not in sheet.doubts or name not in outside.doubts:
         return sheet.reason(name)
-    rows = outside.outside(sheet.card.data.key)
+    rows = outside.outside
     if not rows.any():
         return "none of these items lies outside what the model learned"
     return sheet.doubts[name], outside.doubts[name][rows]

@@ -65,10 +65,10 @@ def boxes_of(sheet: Sheet, measure: str, domains: Sequence[Elsewhere]) -> tuple[
     for one in domains:
         if measure not in one.doubts:
             continue
-        values, own = one.doubts[measure], sheet.card.data.key
+        values = one.doubts[measure]
         places = [place for place in np.unique(one.knob) if np.isfinite(place)]
         if not places:
-            found.append(_box(one.title, bool(one.outside(own).all()), values, inside))
+            found.append(_box(one.title, bool(one.outside.all()), values, inside))
         else:
             last = one.knob == places[-1]
             found.append(_box(f"{one.title}, at {places[-1]:g}", False, values[last], inside))

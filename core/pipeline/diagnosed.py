@@ -88,7 +88,7 @@ def answer_facts(sheet: Sheet, measure: str | None, strangers: Elsewhere | None)
     if doubt is not None and right is not None and sheet.task == "multiclass":
         half = float(right[kept_mask(doubt, 0.5)].mean())
     if strangers is not None and doubt is not None and name in strangers.doubts:
-        outside = strangers.outside(sheet.card.data.key)
+        outside = strangers.outside
         ood = detect(doubt, strangers.doubts[name][outside]).auroc.value if outside.any() else None
     return replace(
         facts_of(doubts, sheet.draws),
@@ -132,7 +132,7 @@ def strangers_of(sheet: Sheet, settings: Settings) -> Elsewhere | None:
     ranked = sorted(known, key=lambda key: (not key.startswith(f"{own}:"), key))
     for key in ranked:
         found = elsewhere.load(sheet.name, sheet.mark, key, settings, sheet.draws, sheet.seed)
-        if found is not None and found.outside(own).any():
+        if found is not None and found.outside.any():
             return found
     return None
 

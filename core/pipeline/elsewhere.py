@@ -7,8 +7,6 @@ Some come with the app, so that a clone shows them without asking. Needs no torc
 from __future__ import annotations
 
 import json
-import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +19,7 @@ import numpy as np
 from core.checkpoints.answers import MEASURES
 from core.contracts import Kind
 from core.data import specs
+from core.drafts import draft
 from core.errors import DataError
 from core.fingerprint import fingerprint
 from core.settings import Settings
@@ -92,13 +91,13 @@ class Elsewhere:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def outside(self, own: str) -> np.ndarray:
-        """(items,) what is none of the model's: of its own set what has no class, of another set everything.
+    @property
+    def outside(self) -> np.ndarray:
+        """(items,) what is none of the model's: of whichever set, what is labelled with none of its classes.
 
         Items that it learned from, and those whose knob was turned, never count.
         """
-        strange = self.labels < 0 if self.source == own else np.ones(len(self), bool)
-        return strange & ~self.learned & np.isnan(self.knob)
+        return (self.labels < 0) & ~self.learned & np.isnan(self.knob)
 
     @property
     def errors(self) -> np.ndarray:
@@ -186,12 +185,8 @@ def save(found: Elsewhere, settings: Settings, *, ship: bool = False) -> Path:
     arrays |= {f"doubt.{name}": values for name, values in found.doubts.items()}
     arrays["probs"] = found.probs.astype(np.float32)
     arrays[_TOLD] = np.frombuffer(json.dumps(told).encode(), np.uint8)
-    draft = path.with_name(f".{uuid.uuid4().hex}.npz")
-    with draft.open("wb") as stream:
+    with draft(path, durable=True) as part, part.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
     return path
 
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from core.contracts import THING
 from core.errors import UserFacingError
-from core.maps import alike as likeness
 from core.maps.alike import Alike, alike
 from core.metrics import labels as quality
 from core.metrics.labels import Leading
@@ -185,8 +184,6 @@ def _twice(atlas: Atlas, kind: _Kind, key: str, _codes: Sequence[Code], least: f
     order = np.lexsort((there, found.group[there], -highest[found.group[there]]))
     there = there[order]
     finding = _told_twice(atlas, found, at)
-    if len(at) > likeness.EXACT:
-        finding += " Neighbours were found approximately, so a few may be missing."
     return kind.of(key, at[there], [_note_twice(atlas, found, at, row) for row in there.tolist()], finding)
 
 

@@ -174,21 +174,33 @@ def collection_sheet(atlas: Atlas, settings: Settings) -> Sheet:
 
 
 def benches(sheets: Sequence[Sheet]) -> tuple[Bench, ...]:
-    """Models of one bench answered the same items; who answered others stands in another. The largest come first."""
+    """Models of one bench answered the same items; who answered others stands in another. The largest come first.
+
+    A collection is judged without what a model learned from it; who learned nothing of it, or less, stands in the
+    table of those who did, too.
+    """
     found: list[tuple[list[Sheet], set[str]]] = []
-    for sheet in sorted((sheet for sheet in sheets if len(sheet)), key=lambda one: -len(one)):
-        ids = set(sheet.ids)
-        for members, shared in found:
-            first = members[0]
-            alike = (first.version, first.task, first.card.kind) == (sheet.version, sheet.task, sheet.card.kind)
-            if alike and len(shared & ids) >= SHARED * len(shared):
-                members.append(sheet)
-                shared &= ids
-                break
-        else:
-            found.append(([sheet], ids))
+    ordered = sorted((sheet for sheet in sheets if len(sheet)), key=lambda one: -len(one))
+    for sheet in ordered:
+        if not any(_joins(sheet, *bench) for bench in found):
+            found.append(([sheet], set(sheet.ids)))
+    for bench in found:
+        for sheet in ordered:
+            if sheet.data != HELDOUT and sheet not in bench[0]:
+                _joins(sheet, *bench)
     built = [_bench(members, shared) for members, shared in found]
     return tuple(sorted(built, key=lambda one: -len(one.sheets)))
+
+
+def _joins(sheet: Sheet, members: list[Sheet], shared: set[str]) -> bool:
+    """Does it answer nearly all that the others share? Then it is one of them."""
+    first, ids = members[0], set(sheet.ids)
+    alike = (first.version, first.task, first.card.kind) == (sheet.version, sheet.task, sheet.card.kind)
+    if not alike or len(shared & ids) < SHARED * len(shared):
+        return False
+    members.append(sheet)
+    shared &= ids
+    return True
 
 
 def _bench(members: list[Sheet], shared: set[str]) -> Bench:

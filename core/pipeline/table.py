@@ -161,7 +161,7 @@ def _resamples(
     others = {}
     for sheet in bench.sheets:
         if (found := outside.get(sheet.name)) is not None:
-            rows = found.outside(sheet.card.data.key)
+            rows = found.outside
             generator = numpy_generator("evaluate outside", seed)
             if rows.any():
                 others[sheet.name] = reweighted.weights(int(rows.sum()), generator, resamples, found.groups[rows])

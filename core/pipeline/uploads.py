@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import uuid
 from pathlib import Path
 
+from core.drafts import draft
 from core.errors import UserFacingError
 from core.fingerprint import sha256_of
 from core.settings import Settings
@@ -30,9 +30,8 @@ def kept(raw: bytes, name: str, settings: Settings) -> Path:
     place = folder / f"{_UNSAFE.sub('-', Path(name).stem).strip('-')[:40] or 'data'}{suffix}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{uuid.uuid4().hex}"
-        part.write_bytes(raw)
-        part.replace(place)
+        with draft(place) as part:
+            part.write_bytes(raw)
     except OSError as error:
         sentence = "The upload could not be stored here; free some space, then try again."
         raise UserFacingError(sentence, code="disk") from error

@@ -6,7 +6,6 @@ A code is chosen by whoever teaches; of a person nothing is kept but the answers
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from core.drafts import draft
 from core.errors import UserFacingError
 from core.fingerprint import fingerprint
 from core.settings import Settings
@@ -87,15 +87,8 @@ def cast(settings: Settings, poll: Poll, voter: str, ballot: Ballot) -> None:
             f"{MOST_VOTERS} people have answered under this code, which is as many as fit; choose another code.",
             code="full",
         )
-    part = folder / f".{voter}.{secrets.token_hex(4)}"
-    try:
-        with part.open("w") as stream:
-            json.dump(_plain(ballot), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with draft(target, durable=True) as part:
+        part.write_text(json.dumps(_plain(ballot)))
 
 
 def voters(settings: Settings, poll: Poll) -> int:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from core.backbones._network import StagedNetwork, Stages
 from core.contracts import Progress, Task, no_progress
+from core.drafts import draft
 from core.fingerprint import fingerprint, torch_generator
 from core.layers.augmentsite import augmenting, has_site
 from core.methods._contract import Batch
@@ -72,9 +73,8 @@ def features(
         seconds = _fill(array, view, network, examples, augment, seed, device, progress)
         array.flush()
         told = {"done": view + 1, "seconds": told["seconds"] + seconds}
-        draft = folder / f".{uuid.uuid4().hex}-{_TOLD}"
-        draft.write_text(json.dumps(told))
-        draft.replace(folder / _TOLD)
+        with draft(folder / _TOLD) as part:
+            part.write_text(json.dumps(told))
     return Mapped(array), Cached(told["seconds"], views, found)
 
 
@@ -87,13 +87,13 @@ def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
 
 def _begin(path: Path, shape: tuple[int, ...]) -> None:
     """A file of the whole size. Processes that begin at once fill the same file, with the same numbers."""
-    draft = path.parent / f".{uuid.uuid4().hex}-{_ARRAY}"
-    np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape).flush()
+    part = path.parent / f".{uuid.uuid4().hex}-{_ARRAY}"
+    np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape).flush()
     if path.is_file():
         path.unlink()  # cut short, or damaged
     with contextlib.suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+        os.link(part, path)
+    part.unlink()
 
 
 def weights_mark(parts: Stages) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.drafts import draft
 from core.errors import UserFacingError
 
 METRICS = "metrics.jsonl"  # a line a second and one an epoch
@@ -26,12 +26,8 @@ _MOST_LINES = 4_000  # that a chart is made of; validations are all there
 
 def write(path: Path, record: Mapping[str, Any]) -> None:
     """A reader sees the old record or the new one, never half of one."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        draft.write_text(json.dumps(record, allow_nan=False))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with draft(path) as part:
+        part.write_text(json.dumps(record, allow_nan=False))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -110,12 +110,18 @@ def _bench(choice: Choice, here: Benches) -> Bench:
     chosen = st.segmented_control(
         "Judged on",
         list(keys),
-        format_func=lambda key: f"{keys[key].title}: {words.counted(len(keys[key].names), 'model')}",
+        format_func=lambda key: _named(keys[key], several=len({bench.title for bench in here.found}) < len(keys)),
         required=True,
         help="Models that were judged on different items are never ranked against each other.",
         **bound.widget(kept),
     )
     return keys[str(chosen)]
+
+
+def _named(bench: Bench, *, several: bool) -> str:
+    """``several``: more than one is of the same data."""
+    items = f", {words.counted(len(bench.ids), 'item')}" if several else ""
+    return f"{bench.title}{items}: {words.counted(len(bench.names), 'model')}"
 
 
 def _titles(bench: Bench) -> dict[str, str]:
@@ -208,8 +214,8 @@ def _drawn(page: Page) -> tuple[Sheet, ...]:
 
 def _set_aside(here: Benches, bench: Bench) -> None:
     """Who is not in this table, and why."""
-    others = [one for one in here.found if one is not bench]
-    said = [f"{words.count(len(one.names))} on {words.plain(one.title)}" for one in others]
+    others = {one.title: set(one.names) - set(bench.names) for one in here.found if one is not bench}
+    said = [f"{words.count(len(names))} on {words.plain(title)}" for title, names in others.items() if names]
     aside = f" Not ranked here, being judged on other items: {', '.join(said)}." if said else ""
     st.caption(f"{words.plain(_compare_views.sentence_of(bench), 300)}{aside}", width="stretch")
 

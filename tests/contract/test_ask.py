@@ -51,7 +51,7 @@ def test_shared_features_give_what_each_model_says_alone(settings: Settings) -> 
         for measure, values in told.doubts.items():
             np.testing.assert_allclose(values, said.doubts[measure], rtol=1e-4, atol=1e-5)
         assert told.seconds is not None
-        assert told.outside("toybox").all()
+        assert told.outside.all()
     assert "epistemic" not in found[NAMES[0]].doubts
     assert "score" in found[NAMES[1]].doubts
 
@@ -100,7 +100,7 @@ def test_what_shipped_models_say_of_strangers_is_there_in_an_empty_home(tmp_path
                 assert found is not None
                 mine = [one for one in items if one.split == "ood" and domain.part in (None, dict(one.extra)["part"])]
                 assert found.ids == tuple(one.id for one in spread(mine, elsewhere.MOST))
-                assert found.outside(data).all()
+                assert found.outside.all()
             assert elsewhere.timed(name, mark, here, way[0]) is None
 
 
@@ -129,13 +129,13 @@ def test_a_turned_knob_has_lines_places_and_labels(settings: Settings) -> None:
     assert set(found.errors.tolist()) <= {0.0, 1.0}
     mixed = ask(NAMES[:1], domain_of("mixing"), settings, most=12)[0]
     assert (mixed.labels == -1).all()  # what is mixed has no one class
-    assert not mixed.outside("toybox").any()
+    assert not mixed.outside.any()
 
 
 def test_items_that_a_model_learned_from_are_marked(settings: Settings) -> None:
     found = ask(NAMES[:1], domain_of("toybox:train"), settings, most=5)[0]
     assert found.learned.all()
-    assert not found.outside("toybox").any()
+    assert not found.outside.any()
 
 
 def test_what_is_left_out_is_noted_and_labels_are_read_as_people_write_them(settings: Settings, tmp_path: Path) -> None:

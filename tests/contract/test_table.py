@@ -110,6 +110,18 @@ def test_models_judged_on_other_items_stand_in_another_table(sheets: tuple[Sheet
     assert found == {("most", NAMES[0]): 907, ("few",): 300, ("other",): 912}
 
 
+def test_who_learned_nothing_of_a_collection_is_judged_beside_who_learned_a_part(sheets: tuple[Sheet, ...]) -> None:
+    mine = replace(next(sheet for sheet in sheets if sheet.name == NAMES[0]), data="mine")
+    part = mine.part(np.arange(300))
+    before, other = (replace(mine, card=replace(mine.card, name=name)) for name in ("before", "other"))
+    after, later = (replace(part, card=replace(part.card, name=name)) for name in ("after", "later"))
+    found = {bench.names: len(bench.ids) for bench in benches([before, after, other, later])}
+    assert found == {("after", "before", "later", "other"): 300, ("before", "other"): 912}
+    apart = replace(mine.part(np.arange(400, 912)), card=replace(mine.card, name="apart"))
+    found = {bench.names: len(bench.ids) for bench in benches([before, after, apart])}
+    assert found == {("after", "before"): 300, ("apart", "before"): 512, ("before",): 912}
+
+
 def test_items_come_in_one_order_for_all(sheets: tuple[Sheet, ...]) -> None:
     one, other = (next(s for s in sheets if s.name == name) for name in NAMES[:2])
     turned = other.part(np.arange(len(other))[::-1])
@@ -135,9 +147,12 @@ def test_strangers_are_told_apart_without_what_was_learned(sheets: tuple[Sheet, 
     assert cell.interval[0] < cell.figure.value < cell.interval[1]
     assert "not asked about them" in str(whole.row(NAMES[2]).cells["ood_auroc"].figure.reason)
     assert whole.row(NAMES[1]).cells["ood_auroc"].apart is not None
-    own = replace(there, source="toybox", labels=np.where(np.arange(30) < 10, 3, -1))
-    assert own.outside("toybox").sum() == 20
-    assert not replace(there, knob=np.zeros(30)).outside("toybox").any()
+    assert not replace(there, knob=np.zeros(30)).outside.any()
+    half = np.arange(30) % 2 == 0  # of another set, half of whose labels are classes of the models
+    shared = {name: replace(one, labels=np.where(half, 3, -1)) for name, one in outside.items()}
+    cell = table(bench, outside=shared, titled="Half", resamples=RESAMPLES).row(sheet.name).cells["ood_auroc"]
+    strange = there.doubts["total"][~half & (np.arange(30) >= 4)]
+    assert cell.figure.value == pytest.approx(detect(sheet.doubts["total"], strange).auroc.value)
 
 
 def test_the_best_is_marked_and_ties_of_all_are_not(found: Table) -> None:
@@ -205,7 +220,7 @@ def test_a_collection_of_strangers_stands_for_items_from_elsewhere(
     monkeypatch.setattr(_atlas_collection, "of_collection", mine)
     found = asked(bench, "collection:mine", settings)
     assert tuple(found) == (NAMES[0], NAMES[2])  # the other one was asked with another seed
-    assert found[NAMES[0]].outside("toybox").sum() == 40
+    assert found[NAMES[0]].outside.sum() == 40
     sheet = bench.sheets[0]
     expected = detect(sheet.doubts["total"], sheet.doubts["total"][10:50]).auroc.value
     whole = tabled(bench, settings, domain="collection:mine", resamples=10)
