@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,15 @@ class Row:
     again: tuple[float, ...]  # Dice on whole shapes of A after learning B
     validation_nll: float | None  # of the labels that further shapes of B show
     cost: Cost | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Row:
+        figures = {name: tuple(values) for name, values in record["figures"].items()}
+        cost = None if record["cost"] is None else Cost(**record["cost"])
+        return cls(**{**record, "figures": figures, "again": tuple(record["again"]), "cost": cost})
 
     def mean(self, name: str) -> float | None:
         known = self.known(name)

@@ -6,7 +6,7 @@ compared with the truth, which no training sees. What it still knows of whole sh
 
 The anchor's strength (lambda) is chosen by the negative log-likelihood of the labels that further damaged shapes show:
 no truth is needed. MC dropout is the single network, asked with its dropout. A deep ensemble learns A and B once a
-member. Each fit has a folder of its own, so that a study that was stopped goes on. Dropsembles:
+member. Fits and comparisons are kept one by one, so that a study that was stopped goes on. Dropsembles:
 https://arxiv.org/abs/2406.12082, whose sizes and steps are not published; these are ours.
 """
 
@@ -38,6 +38,7 @@ from core.training.augmenting import Augment
 from core.training.examples import Examples, InMemory
 from core.training.loop import Fit, Fitted, batches_of, fit
 from core.training.processes import fabric_of
+from core.training.run_files import read, write
 from core.training.schedule import Schedule
 
 __all__ = ["FIGURES", "SHOWN", "Config", "Row", "Study", "digits", "lines", "report", "run"]
@@ -182,20 +183,22 @@ class _Run:
     def _row(
         self, key: str, title: str, field: Field, first: float, later: float, strength: float | None = None
     ) -> Row:
+        """Judged, or read where an earlier sitting judged it: this takes longer than many a fit."""
+        name = f"row-{fingerprint(key, self.config)[:16]}.json"
+        known = {} if self.folder is None else read(self.folder / name)
+        row = Row.from_json(known) if known else self._compared(key, title, strength, field, first, later)
+        if self.folder is not None and not known:
+            write(self.folder / name, row.to_json())
+        self._advance()
+        return row
+
+    def _compared(self, key: str, title: str, strength: float | None, field: Field, first: float, later: float) -> Row:
         field = field.to(self.device)
         figures = [self._judge(case, *self._answer(field, case)) for case in self.test]
         again = [dice(self._answer(field, case)[0] > 0.5, self._truth(case)).value or 0.0 for case in self.again]
         losses = [_loss(ask(field, c.grid, c.places, key=c.key).mean(axis=0), c.targets) for c in self.validation]
-        self._advance()
-        return Row(
-            key,
-            title,
-            strength,
-            {name: tuple(found[name] for found in figures) for name in FIGURES},
-            tuple(again),
-            float(np.mean(losses)),
-            self._cost(field, first, later),
-        )
+        found = {name: tuple(one[name] for one in figures) for name in FIGURES}
+        return Row(key, title, strength, found, tuple(again), float(np.mean(losses)), self._cost(field, first, later))
 
     def _as_seen(self) -> Row:
         """What the observation says by itself, interpolated: the least that a method must beat."""
