@@ -19,6 +19,7 @@ HEIGHT = 320
 
 def drawn(panel: Panel, dark: bool) -> Figure:
     """Each line by colour, dash and sign; its name at its end, or in a legend where nothing joins the places."""
+    import pandas  # noqa: F401, Plotly looks into it, also while another visitor's table is half way through this
     from plotly import graph_objects as go
 
     colours = palette.palette(dark)
@@ -30,7 +31,7 @@ def drawn(panel: Panel, dark: bool) -> Figure:
         figure.add_scatter(
             x=[place + apart * (number - middle) for place, _ in here],
             y=[mean.value for _, mean in here],
-            error_y=_whiskers([mean for _, mean in here]),
+            error_y=whiskers([mean for _, mean in here]),
             mode="lines+markers" if panel.joined else "markers",
             line={"color": colour, "dash": _DASHES[number % len(_DASHES)], "width": 2},
             marker={"color": colour, "symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 10},
@@ -50,9 +51,10 @@ def drawn(panel: Panel, dark: bool) -> Figure:
     return figure
 
 
-def _whiskers(means: list[Mean]) -> dict[str, object]:
-    up = [0.0 if mean.high is None else mean.high - mean.value for mean in means]
-    down = [0.0 if mean.low is None else mean.value - mean.low for mean in means]
+def whiskers(means: list[Mean]) -> dict[str, object]:
+    """Intervals as Plotly draws them."""
+    up = [0.0 if mean.high is None else max(0.0, mean.high - mean.value) for mean in means]  # rounding goes below 0
+    down = [0.0 if mean.low is None else max(0.0, mean.value - mean.low) for mean in means]
     return {"type": "data", "array": up, "arrayminus": down, "thickness": 1.2, "width": 4}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.experiments._study import Panel, Series, told
 from core.metrics.students import Mean
 from core.pipeline.swept import Point, Swept, fields_of, more_is_better, value_of
-from core.ui import palette, words
+from core.ui import _panel_charts, palette, words
 from core.ui._compare_table import COLUMNS, text
 from core.ui.measures import LABELS
 
@@ -92,6 +92,7 @@ def _is_number(places: Sequence[str]) -> bool:
 
 def against_cost(found: Swept, cost: str, key: str, dark: bool) -> Figure:
     """Every point with its interval; the one that validation chooses is filled and named."""
+    import pandas  # noqa: F401, Plotly looks into it, also while another visitor's table is half way through this
     from plotly import graph_objects as go
 
     colours, best = palette.palette(dark), found.best()
@@ -102,11 +103,10 @@ def against_cost(found: Swept, cost: str, key: str, dark: bool) -> Figure:
             continue
         mine, name = point == best, name_of(found, point)
         colour = colours.kept if mine else colours.faint
-        bars = {"array": [0.0 if mean.high is None else mean.high - mean.value], "thickness": 1.2, "color": colour}
         figure.add_scatter(
             x=[price.value],
             y=[mean.value],
-            error_y={"type": "data", **bars},
+            error_y={**_panel_charts.whiskers([mean]), "color": colour},
             mode="markers",
             marker={"size": 13 if mine else 9, "symbol": "star" if mine else "circle-open", "color": colour},
             hovertemplate=f"{name}: %{{y:.3g}} for %{{x:.3g}}<extra></extra>",

@@ -23,6 +23,7 @@ from core.pipeline.swept import Row, Swept, Wanted, command_of, words_of
 from core.settings import Settings, load
 from core.training.divide import divided
 from core.training.plan import Division
+from core.ui import _panel_charts, _sweep_views
 from tests.toy_models import few_digits
 
 STUDIES: dict[str, Study] = dict(registry.discover("core.experiments", "STUDY"))
@@ -165,3 +166,37 @@ def test_a_mean_of_one_has_no_side() -> None:
 
     assert side(Mean(1.0, None, None)) == side(None) == side(Mean(1.0, -0.1, 2.1)) == 0
     assert side(Mean(1.0, 0.1, 1.9)) == 1
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_every_panel_is_drawn_also_where_seeds_agree(study: Study) -> None:
+    """Of equal values the interval has no length, and rounding may put its ends on the wrong side."""
+    equal = {
+        name: replace(table, rows=tuple(replace(row, test=dict.fromkeys(row.test, 0.1 + 0.2)) for row in table.rows))
+        for name, table in made_up(study, 0).items()
+    }
+    for tables in (equal, made_up(study, 1)):
+        for panel in study.tell(tables).panels:
+            figure = _panel_charts.drawn(panel, dark=False)
+            assert sum(len(trace.x) for trace in figure.data) == sum(
+                mean is not None for line in panel.series for mean in line.values
+            )
+            assert _panel_charts.finding(panel)
+
+
+def test_a_sweep_is_drawn_against_costs_and_along_settings() -> None:
+    table = made_up(STUDIES["loss_gradient"], 0, 0.1)["loss-gradient"]
+    assert _sweep_views.costs_of(table) == ("train_seconds",)
+    figure = _sweep_views.against_cost(table, "train_seconds", "nll", dark=False)
+    assert len(figure.data) == len(table.points)
+    assert [trace.marker.symbol for trace in figure.data].count("star") == 1
+    panel = _sweep_views.along(table, "schedule.epochs", "nll")
+    assert (panel.places, panel.joined) == (("4", "8", "16"), True)
+    assert [line.title for line in panel.series] == ["stop_gradient yes", "stop_gradient no"]
+    assert panel.series[1].values[2] == table.mean(("config.stop_gradient=no", "schedule.epochs=16"), "test", "nll")
+    head, rows = _sweep_views.grid(table, ("nll", "accuracy"))
+    assert len(rows) == 6
+    assert all(len(row) == len(head) for row in rows)
+    assert sum(_sweep_views.CHOSEN in cell for row in rows for cell in row) == 1
+    assert "the best of 6 points" in _sweep_views.finding(table, "nll")
+    assert len(_sweep_views.columns(table)["seed"]) == len(table.rows)
