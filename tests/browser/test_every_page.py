@@ -65,7 +65,7 @@ def turned(page: Page, file: PageFile) -> Page:
     if page.evaluate("location.pathname") != where:
         before = head.inner_text()
         page.evaluate(TURN, where)
-        expect(head).not_to_have_text(before)
+        expect(head).not_to_have_text(before, timeout=LONG)
     settled(page)
     return page
 
