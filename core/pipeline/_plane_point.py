@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from core.configs import parsed, with_settings
@@ -49,5 +49,5 @@ def _measured(result: Result) -> Measured:
     return Measured(more, {"nll": result.validation_nll}, test, cost)
 
 
-def _told(scores: Scores) -> Mapping[str, float]:
+def _told(scores: Scores) -> dict[str, float]:
     return {"accuracy": scores.accuracy, "nll": scores.nll, "ece": scores.ece}

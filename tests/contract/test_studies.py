@@ -46,7 +46,14 @@ def made_up(study: Study, seed: int, shift: float = 0.0) -> dict[str, Swept]:
             points = tuple((*point, f"method={key}") for point in points for key in _METHODS)
         draw = np.random.default_rng([seed, len(found)])
         rows = [
-            Row(point, n, None, *(_figures(draw, shift * place) for _ in range(2)), {"train_seconds": 1.0 + place})
+            Row(
+                point,
+                n,
+                None,
+                _figures(draw, shift * place),
+                _figures(draw, shift * place),
+                {"train_seconds": 1.0 + place},
+            )
             for n, (place, point) in itertools.product(range(one.seeds), enumerate(points, start=1))
         ]
         found[one.name] = Swept(
@@ -177,8 +184,8 @@ def test_every_panel_is_drawn_also_where_seeds_agree(study: Study) -> None:
     }
     for tables in (equal, made_up(study, 1)):
         for panel in study.tell(tables).panels:
-            figure = _panel_charts.drawn(panel, dark=False)
-            assert sum(len(trace.x) for trace in figure.data) == sum(
+            drawn = _panel_charts.drawn(panel, dark=False).to_dict()["data"]
+            assert sum(len(trace["x"]) for trace in drawn) == sum(
                 mean is not None for line in panel.series for mean in line.values
             )
             assert _panel_charts.finding(panel)
@@ -187,9 +194,9 @@ def test_every_panel_is_drawn_also_where_seeds_agree(study: Study) -> None:
 def test_a_sweep_is_drawn_against_costs_and_along_settings() -> None:
     table = made_up(STUDIES["loss_gradient"], 0, 0.1)["loss-gradient"]
     assert _sweep_views.costs_of(table) == ("train_seconds",)
-    figure = _sweep_views.against_cost(table, "train_seconds", "nll", dark=False)
-    assert len(figure.data) == len(table.points)
-    assert [trace.marker.symbol for trace in figure.data].count("star") == 1
+    drawn = _sweep_views.against_cost(table, "train_seconds", "nll", dark=False).to_dict()["data"]
+    assert len(drawn) == len(table.points)
+    assert [trace["marker"]["symbol"] for trace in drawn].count("star") == 1
     panel = _sweep_views.along(table, "schedule.epochs", "nll")
     assert (panel.places, panel.joined) == (("4", "8", "16"), True)
     assert [line.title for line in panel.series] == ["stop_gradient yes", "stop_gradient no"]
