@@ -212,7 +212,8 @@ def finding(table: Table, titles: Titles, sort: str) -> str:
     if sort in COSTS:
         return said + f"{text(sort, table.value(best, sort))}."
     if not table.best(sort):
-        return f"All models have the same {title}, {text(sort, table.value(best, sort))}: they share their features."
+        why = ": they share their features" if sort in ("r_at_1", "r_auroc") else ""
+        return f"All models have the same {title}, {text(sort, table.value(best, sort))}{why}."
     cell = best.cells[sort]
     said += f"{text(sort, cell.figure.value)}{span(sort, cell.interval)}"
     others = [row for row in table.rows if row.name not in (best.name, table.reference)]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.pipeline.atlas import Atlas
-from core.ui import palette, plot
+from core.ui import bound, palette, plot
+from core.ui.address import Kept
 from core.ui.measures import TITLES, WORDS
 from core.ui.plot import CATEGORIES, Classes, Measure
 from core.verdict import spoken
@@ -18,6 +19,11 @@ SMALL, LARGE = 4.0, 12.0  # pixels across, of the least and most doubtful
 _MARKS = (0, 25, 50, 80, 95)  # percentiles with a tick
 _SHORT = {"total": "doubt", "score": "score"}  # beside the colours, where a noun is long
 _FIXED = {"confidence": "Confidence", "error": "Right or wrong", "label": "Class", "predicted": "Answer"}
+
+
+def way(atlas: Atlas) -> Kept[str]:
+    """The one that the link asks for."""
+    return Kept("colour", "total", bound.one_of(tuple(ways(atlas))), "a way to colour this map")
 
 
 def ways(atlas: Atlas) -> dict[str, str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
 from core.pipeline import plain_table
 from core.pipeline.atlas import HELDOUT, Atlas
-from core.ui import _cached_atlas, _map_paint, _map_words, palette, plot, report, words
+from core.ui import _cached_atlas, _map_paint, _map_words, address, palette, plot, report, words
 from core.ui.report import Chart, Listing, Report
 
 _MOST_POINTS, _LISTED = 20_000, 50
@@ -86,7 +85,7 @@ def _drawing(atlas: Atlas, held: bool) -> str:
 
 
 def report_of(atlas: Atlas, rows: np.ndarray, script: str) -> Report:
-    by = str(st.session_state.get("map-by", "total"))
+    by = address.get(_map_paint.way(atlas))
     by = by if by in _map_paint.ways(atlas) else "total"
     parts: list[Chart | Listing] = []
     if atlas.points is not None:

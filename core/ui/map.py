@@ -25,6 +25,7 @@ from core.ui import (
     _map_which,
     _map_words,
     address,
+    bound,
     controls,
     measures,
     models,
@@ -33,7 +34,6 @@ from core.ui import (
 )
 from core.ui._map_scatter import Looks, View
 from core.ui._map_second import Second
-from core.ui.address import Kept
 from core.ui.controls import Choice
 
 
@@ -46,14 +46,11 @@ def page(chosen: Choice) -> None:
         _map_data.missing(chosen, error)
         _map_data.fresh(chosen)
         return
-    known = address.said()
-    atlas = _map_which.on_chosen(atlas)
-    for kept in (_way(atlas), _map_second.SECOND):
-        address.get(kept)
-    _map_lists.follow(atlas)
-    if said := [sentence for sentence in address.said() if sentence not in known]:  # the side bar told its own
-        st.warning("  \n".join(said), icon=":material/info:")
-        address.settle()
+    with bound.telling():
+        atlas = _map_which.on_chosen(atlas)
+        for kept in (_map_paint.way(atlas), _map_second.SECOND):
+            address.get(kept)
+        _map_lists.follow(atlas)
     st.markdown(_map_words.about(atlas, _titled(chosen), _cached_atlas.codes(atlas)))
     if atlas.points is None:
         _map_data.undrawn(chosen, atlas)
@@ -101,31 +98,12 @@ def _chart(view: View, second: Second) -> None:
     _map_cards.follow()
 
 
-def _way(atlas: Atlas) -> Kept[str]:
-    known = tuple(_map_paint.ways(atlas))
-
-    def read(text: str) -> str:
-        if text not in known:
-            raise ValueError(text)
-        return text
-
-    return Kept("colour", "total", read, "a way to colour this map")
-
-
 def _by(atlas: Atlas) -> str:
-    ways, kept = _map_paint.ways(atlas), _way(atlas)
+    ways, kept = _map_paint.ways(atlas), _map_paint.way(atlas)
     value = address.get(kept)
-    value = value if value in ways else "total"
-    if st.session_state.get("map-by") != value:
-        st.session_state["map-by"] = value
-    st.selectbox(
-        "Colour by",
-        list(ways),
-        format_func=lambda key: ways[key],
-        key="map-by",
-        on_change=lambda: address.put(kept, st.session_state["map-by"]),
-    )
-    return value
+    shown = value if value in ways else "total"
+    st.selectbox("Colour by", list(ways), format_func=lambda key: ways[key], **bound.widget(kept, shown))
+    return shown
 
 
 def _looks(atlas: Atlas, rows: np.ndarray, by: str, second: Second) -> Looks:
