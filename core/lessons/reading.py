@@ -56,7 +56,7 @@ def before(config: Config, seed: int, settings: Settings) -> tuple[Picture, ...]
     read = _read(held.answers.probs, held.labels, seed)
     lines = (
         _line("the model", read.kept, "signal"),
-        _line("random order", retention.chance(1.0 - read.wrong), "faint"),
+        _line("random order", retention.chance(1.0 - read.wrong), "faint", "dot"),
     )
     said = f"{len(held.labels)} held-out answers; of all of them {read.accuracy(1.0):.1%} are right."
     return (Lines("Accuracy of the answers that are kept, the surest first", said, *_AXES, lines),)

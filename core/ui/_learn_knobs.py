@@ -22,6 +22,7 @@ from core.ui.address import Kept
 
 SEED = Kept("lesson-seed", 0, bound.whole(0, 9999), "a whole number from 0 to 9999")
 _STEPS = 20  # of a slider
+_BESIDE = 3  # choices that have room beside each other
 _ADDS = ("nothing", "a ring", "a square")
 
 
@@ -95,10 +96,9 @@ def _widget(lesson: Lesson, one: Setting) -> None:
     kept, label = _kept(lesson, one), label_of(one.name)
     tip = f"{one.help[:1].upper()}{one.help[1:]}."
     if one.shape == "choice":
-        st.segmented_control(
-            label, one.choices, required=True, help=tip, format_func=lambda value: label_of(str(value)),
-            **bound.widget(kept),
-        )  # fmt: skip
+        choose = st.segmented_control if len(one.choices) <= _BESIDE else st.selectbox
+        more = {"required": True} if len(one.choices) <= _BESIDE else {}
+        choose(label, one.choices, help=tip, format_func=_said, **more, **bound.widget(kept))
         return
     assert one.least is not None
     assert one.most is not None
@@ -108,6 +108,10 @@ def _widget(lesson: Lesson, one: Setting) -> None:
     else:
         step = (one.most - one.least) / _STEPS
         st.slider(label, float(one.least), float(one.most), step=step, format="%.2f", help=tip, **bound.widget(kept))
+
+
+def _said(choice: object) -> str:
+    return label_of(str(choice))
 
 
 def _kept(lesson: Lesson, one: Setting) -> Kept[Any]:

@@ -73,7 +73,7 @@ def _lesson(asked: Asked) -> None:
         else:
             _learn_knobs.show(asked)
     with left:
-        _before(asked, guess is not None)
+        _before(asked, guess is not None and hasattr(asked.config, "added"))
     if guess is not None:
         found = _computed(asked)
         if found is not None:

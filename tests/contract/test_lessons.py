@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from streamlit.testing.v1 import AppTest
 
 from core.errors import UserFacingError
 from core.lessons import _plane
@@ -99,6 +100,24 @@ def test_what_is_shown_before_the_guess_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_every_lesson_opens_with_its_question_and_shows_its_knobs_once_it_is_answered(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENUMBRA_HOME", str(settings.home))
+    monkeypatch.setattr(Classroom, "outcome", lambda *asked: made())
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS).run()
+    app.switch_page("pages/8_Learn.py")
+    for lesson in COURSE:
+        app.query_params["lesson"] = lesson.key
+        app.run()
+        assert not app.exception, app.exception
+        assert [radio.options for radio in app.radio] == [list(lesson.options)]
+        app.radio[0].set_value(0).run()
+        app.button(key="learn-reveal").click().run()
+        assert not app.exception, app.exception
+        assert f"It came out: {lesson.options[1].lower()}" in "\n".join(one.value for one in app.markdown)
 
 
 # ---- between processes, and in line ----
