@@ -10,7 +10,7 @@ from core.pipeline.swept import Swept
 _SWEEP = sweeping(
     "recording-leak",
     "own",
-    "data=soundbox backbone=toy network.hidden=128 schedule.rate=3e-3",
+    "data=soundbox backbone=toy network.hidden=128 start=published fit=fixed schedule.rate=3e-3",
     "division.by=drawn,careless",
     minutes=4,
 )
