@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ _SCORED = {"loss-prediction": "predicted loss", "energy": "energy", "knn": "k-NN
 _ROADS: Mapping[str, tuple[Meaning, str]] = {
     "class": ("aleatoric", "solid"), "spoilt": ("total", "dash"), "stranger": ("epistemic", "dot"),
 }  # fmt: skip
+_UNITS = {"place in %": ("{:.0f} %", 105.0), "confidence": ("{:.0%}", 1.05), "nats": ("{:.2f} nats", None)}  # and top
 _TELLS, _SPOKEN = ("aleatoric", "epistemic", "novelty"), ("ambiguity", "unfamiliarity", "novelty")  # as the options
 
 
@@ -131,15 +132,15 @@ def _outcome(where: Ends, truth: np.ndarray, told: Mapping[str, _Told]) -> Outco
     apart = {name: _apart(main.doubts[name]) for name in _TELLS}
     right = max(range(len(_TELLS)), key=lambda place: apart[_TELLS[place]])
     pictures = [
-        _chart("Novelty, as a place among held-out items", main.places["novelty"], names, _percent),
-        _chart("Ambiguous, by the ensemble", main.doubts["aleatoric"], names, _nats, truth),
-        _chart("Unfamiliar, by the ensemble", main.doubts["epistemic"], names, _nats),
-        _chart("How sure the ensemble is of its answer", main.confidence, names, _share),
+        _chart("Novelty, as a place among held-out items", main.places["novelty"], names, "place in %"),
+        _chart("Ambiguous, by the ensemble", main.doubts["aleatoric"], names, "nats", truth),
+        _chart("Unfamiliar, by the ensemble", main.doubts["epistemic"], names, "nats"),
+        _chart("How sure the ensemble is of its answer", main.confidence, names, "confidence"),
     ]
     for key, title in _DRAWN.items():
-        pictures.append(_chart(f"Unfamiliar, by {title}", told[key].places["epistemic"], names, _percent))
+        pictures.append(_chart(f"Unfamiliar, by {title}", told[key].places["epistemic"], names, "place in %"))
     for key, title in _SCORED.items():
-        pictures.append(_chart(f"{title[:1].upper()}{title[1:]}", told[key].places["score"], names, _percent))
+        pictures.append(_chart(f"{title[:1].upper()}{title[1:]}", told[key].places["score"], names, "place in %"))
     numbers = [
         *(Number(f"strangers by {name}", f"AUROC of what was never trained on against mixtures, by {name}", value)
           for name, value in apart.items()),
@@ -168,33 +169,19 @@ def _agreement(told: _Told) -> float:
     return float("nan") if found is None else float(found)
 
 
-def _percent(value: float) -> str:
-    return f"{value:.0f} %"
-
-
-def _share(value: float) -> str:
-    return f"{value:.0%}"
-
-
-def _nats(value: float) -> str:
-    return f"{value:.2f} nats"
-
-
 def _chart(
-    title: str, values: np.ndarray, names: Mapping[str, str], says: Callable[[float], str],
+    title: str, values: np.ndarray, names: Mapping[str, str], unit: str,
     truth: np.ndarray | None = None,
 ) -> Lines:  # fmt: skip
     x, mean = np.array(POSITIONS), values.mean(axis=1)
     lines = [Line(names[road].split(",")[0], x, mean[row], *look) for row, (road, look) in enumerate(_ROADS.items())]
     if truth is not None:
         lines.append(Line("true ambiguity", x, truth, "faint", "longdash"))
-    half = len(POSITIONS) // 2
+    half, (form, top) = len(POSITIONS) // 2, _UNITS[unit]
     said = (
-        f"Half way {names['class']}: {says(mean[0, half])}; {names['stranger'].split(',')[0]}, at the end: "
-        f"{says(mean[2, -1])}; at the beginning: {says(mean[0, 0])}."
+        f"Half way {names['class']}: {form.format(mean[0, half])}; {names['stranger'].split(',')[0]}, at the end: "
+        f"{form.format(mean[2, -1])}; at the beginning: {form.format(mean[0, 0])}."
     )
-    unit = {_percent: "place in %", _share: "confidence", _nats: "nats"}[says]
-    top = {_percent: 105.0, _share: 1.05, _nats: None}[says]
     return Lines(title, said, "how far along the road", unit, tuple(lines), top)
 
 

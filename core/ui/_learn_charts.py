@@ -79,8 +79,10 @@ def spectrogram(picture: Spectrogram, dark: bool) -> Figure:
     return figure
 
 
-def clickable(figure: Figure, picture: Plane) -> tuple[Figure, np.ndarray]:
-    """With a fine net of places that nobody sees, and where each of them is: the last trace answers clicks."""
+def clickable(picture: Plane, dark: bool) -> tuple[Figure, int, np.ndarray]:
+    """With a fine net of places that nobody sees: which trace answers clicks, and where each of its places is."""
+    figure = plane(picture, dark)
+    net = 2 * max(1, len(picture.fields)) + len(picture.fields)
     x, y = (np.linspace(axis[0], axis[-1], _CLICKS + 2)[1:-1] for axis in (picture.x, picture.y))
     places = np.stack([part.ravel() for part in np.meshgrid(x, y)], axis=1)
     figure.add_scatter(
@@ -88,7 +90,7 @@ def clickable(figure: Figure, picture: Plane) -> tuple[Figure, np.ndarray]:
         marker={"size": 9, "opacity": 0}, hoverinfo="none",
     )  # fmt: skip
     figure.update_layout(clickmode="event", dragmode=False)
-    return figure, places
+    return figure, net, places
 
 
 def _heat(picture: Plane, field: Field, dark: bool) -> object:

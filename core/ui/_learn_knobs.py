@@ -58,10 +58,10 @@ def clicked(now: Asked, picture: Plane, key: str) -> None:
     own = _plane.read_points(now.config.added)
     st.markdown(f"**{picture.title}**")
     adds = st.segmented_control("A click adds", _ADDS, default=_ADDS[0], required=True, key=f"{key}-adds")
-    figure, places = _learn_charts.clickable(_learn_charts.figure_of(picture, shell.is_dark()), picture)
+    figure, net, places = _learn_charts.clickable(picture, shell.is_dark())
 
     def add(trace: int, index: int) -> None:
-        if adds != _ADDS[0] and trace == len(figure.data) - 1 and len(own) < _plane.MOST:
+        if adds != _ADDS[0] and trace == net and len(own) < _plane.MOST:
             label = np.array([_ADDS.index(adds) - 1])
             more = Points(np.concatenate([own.places, places[index : index + 1]]), np.concatenate([own.labels, label]))
             address.put(kept, _plane.written(more))

@@ -127,12 +127,15 @@ def _computed(asked: Asked) -> Outcome | None:
         return found
     slot = st.empty()
     bar = slot.progress(0.0, "The lessons' process is waking; the first time that takes a few seconds.")
+
+    def progress(done: int, total: int, stage: str) -> None:
+        bar.progress(done / total, f"{stage} ({done} of {total})")
+
+    def on_place(before: int) -> None:
+        bar.progress(0.0, f"{words.counted(before, 'reader')} before you; then it is your turn.")
+
     try:
-        found = room.outcome(
-            asked.lesson, asked.config, asked.seed,
-            lambda done, total, stage: bar.progress(done / total, f"{stage} ({done} of {total})"),
-            lambda before: bar.progress(0.0, f"{words.counted(before, 'reader')} before you; then it is your turn."),
-        )  # fmt: skip
+        found = room.outcome(asked.lesson, asked.config, asked.seed, progress, on_place)
     except UserFacingError as error:
         st.error(words.plain(str(error), 300), icon=":material/block:")
     slot.empty()

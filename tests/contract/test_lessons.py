@@ -179,7 +179,7 @@ def test_the_truth_of_two_clouds_is_that_of_their_densities() -> None:
     places = np.random.default_rng(0).normal(0, 1, (50, 2))
     spread = (0.4, 1.4 * 0.4)
     one, other = (
-        stats.norm(centre, spread[0]).pdf(places[:, 0]) * stats.norm(0, spread[1]).pdf(places[:, 1])
+        stats.norm.pdf(places[:, 0], centre, spread[0]) * stats.norm.pdf(places[:, 1], 0, spread[1])
         for centre in (0.9, -0.9)
     )
     np.testing.assert_allclose(World(_plane.CLOUDS, 0.4).truth(places), one / (one + other), rtol=1e-9)
