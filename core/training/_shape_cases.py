@@ -7,7 +7,7 @@ Every part of a study has shapes of its own, drawn from its name and the seed, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,8 @@ def cases(config: Config, part: str, settings: Settings) -> Iterator[Case]:
     for number in range(config.count(part)):
         generator = numpy_generator("shapes", config.data, part, config.seed, number)
         seen, truth, box = made(config, whole, number, generator)
-        grid = seen.on(box, config.shape).astype(np.float32)
+        shown = _partly(seen, config.hidden, generator) if part in ("b", "validation") else seen
+        grid = shown.on(box, config.shape).astype(np.float32)
         asked = _dense(seen, truth, box, config, generator) if whole else _seen(seen, box, config, generator)
         yield Case(seed_of("case", part, config.seed, number) >> 1, grid, *asked, box, seen, truth)
 
@@ -110,6 +111,17 @@ def _seen(seen: Observation, box: Box, config: Config, generator: np.random.Gene
     if config.target == "distance" and not whole:
         return unit[kept], target_of(seen.distance.ravel()[kept], config.tau)
     return unit[kept], seen.labels.ravel()[kept].astype(np.float64)
+
+
+def _partly(seen: Observation, hidden: float, generator: np.random.Generator) -> Observation:
+    """Less for the encoder: a decoder that is only asked for what was shown learns to copy it, and to be sure.
+
+    Whole slices of a volume are hidden, as they go missing; single pixels of a picture.
+    """
+    units = seen.seen.shape if seen.seen.ndim == 2 else (len(seen.seen), 1, 1)
+    kept = seen.seen & (generator.random(units) >= hidden)
+    labels = seen.labels & kept
+    return replace(seen, labels=labels, seen=kept) if labels.any() else seen
 
 
 def _half_near(distance: np.ndarray, config: Config, generator: np.random.Generator) -> np.ndarray:

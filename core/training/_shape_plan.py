@@ -37,6 +37,9 @@ class Config:
     validation: int = knob(4, "further damaged shapes, which choose the anchor's strength", least=1, most=10_000)
     test: int = knob(24, "further damaged shapes, of which the truth is compared", least=1, most=10_000)
     again: int = knob(6, "further whole shapes, which show what was forgotten", least=1, most=10_000)
+    hidden: float = knob(
+        0.33, "share of what is seen of B that the encoder is not shown while its decoder adapts", least=0.0, most=0.9
+    )
     places: int = knob(2048, "places of each shape to learn from", least=8, most=1_000_000)
     near: float = knob(6.0, "millimetres (pixels) to the surface that half of the places keep", least=0.1, most=1e3)
     epochs: int = knob(40, "times that every whole shape is seen", least=1, most=100_000)

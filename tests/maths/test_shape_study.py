@@ -23,7 +23,7 @@ from core.shapes.networks import build
 from core.shapes.observe import Scan
 from core.shapes.plan import FieldConfig
 from core.training import _shape_results, shapes
-from core.training._shape_cases import PARTS, Case, cases
+from core.training._shape_cases import PARTS, Case, _partly, cases
 from core.training._shape_results import FIGURES, Row, Study, judged
 
 WORDS = {
@@ -108,6 +108,21 @@ def test_b_is_asked_only_where_something_was_seen_and_for_what_was_seen() -> Non
         assert not case.seen.seen.all()
         np.testing.assert_array_equal(case.targets, case.seen.labels[indices])
         assert len(np.unique(case.places, axis=0)) == len(case.places)
+
+
+def test_the_encoder_is_shown_less_of_b_than_its_decoder_is_asked_for() -> None:
+    for config in (TINY, SPINE):
+        for part, less in (("a", False), ("b", True), ("validation", True), ("test", False)):
+            case = next(cases(config, part, Settings()))
+            assert np.allclose(case.grid, case.seen.on(case.box, config.shape)) != less
+        case = next(cases(replace(config, hidden=0.0), "b", Settings()))
+        np.testing.assert_allclose(case.grid, case.seen.on(case.box, config.shape))
+    seen = taken("b", SPINE)[0].seen
+    shown = _partly(seen, 0.5, numpy_generator("partly"))
+    gone = seen.seen & ~shown.seen
+    assert 0.2 < gone.sum() / seen.seen.sum() < 0.8
+    np.testing.assert_array_equal(gone.any(axis=(1, 2)), gone.all(axis=(1, 2)))  # whole slices
+    assert not shown.labels[~shown.seen].any()
 
 
 def test_distances_are_asked_where_they_are_wanted() -> None:
