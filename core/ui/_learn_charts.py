@@ -13,6 +13,7 @@ from core.ui._line_names import name_ends
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_NAME = 0.08  # of a chart's height
 _MARKS = ("circle", "square")  # of the two classes
 _CLICKS = 41  # places along each axis that take a click
 HEIGHT, _BESIDE = 300, 250  # pixels; of fields beside each other
@@ -35,7 +36,9 @@ def lines(picture: Lines, dark: bool) -> Figure:
     ]  # fmt: skip
     figure = plot.curves_figure(curves, x_title=picture.x_title, y_title=picture.y_title, dark=dark, height=HEIGHT)
     top = picture.top or 1.1 * max(float(np.nanmax(one.y)) for one in picture.lines) or 1.0
-    name_ends(figure, curves, (picture.bottom, top), HEIGHT)
+    low = sum(float(one.y[-1]) - picture.bottom < 0.1 * (top - picture.bottom) for one in picture.lines)
+    room = _NAME * max(0, low - 1) * (top - picture.bottom)  # a name below the axis would not be drawn
+    name_ends(figure, curves, (picture.bottom - room, top), HEIGHT)
     return figure
 
 

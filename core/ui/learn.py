@@ -146,10 +146,8 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
     lesson = asked.lesson
     right = guess == found.right
     mark = ":green[:material/check_circle:]" if right else ":orange[:material/cancel:]"
-    came = lesson.options[found.right].lower()
-    said = (
-        f"As you expected: {came}." if right else f"You expected: {lesson.options[guess].lower()}. It came out: {came}."
-    )
+    came, expected = (_within(lesson.options[place]) for place in (found.right, guess))
+    said = f"As you expected: {came}." if right else f"You expected: {expected}. It came out: {came}."
     st.markdown(f"#### {mark} {said}")
     st.markdown(words.plain(found.reveal, 400))
     first, *rest = found.pictures
@@ -172,6 +170,11 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
     own = lesson.own
     st.page_link(own.page, label=own.label, icon=":material/upload_file:", query_params=dict(own.query))
     _learn_take.show(asked, found)
+
+
+def _within(option: str) -> str:
+    """As it stands inside a sentence; names keep their capitals."""
+    return option[:1].lower() + option[1:]
 
 
 def _draw(picture: Picture, key: str) -> None:
