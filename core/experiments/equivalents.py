@@ -33,9 +33,9 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
     members = [int(size) for size in sizes]
     found = {title: _worth(others, (f"method={key}",), members, curve) for key, title in _TITLES.items()}
     best = max(found, key=lambda title: found[title].value)
-    each = ", ".join(f"{title} {told(mean, 1)}" for title, mean in found.items())
+    each = ", ".join(f"{title} {_said(mean, members[-1])}" for title, mean in found.items())
     sentence = (
-        f"In members of an ensemble of heads, by NLL and between 1 and {sizes[-1]}: {each}. {best} is worth most; "
+        f"In members of an ensemble of heads by NLL: {each}. {best} is worth most; "
         f"{sizes[-1]} heads change the NLL of one by {signed(heads.less(points[-1], points[0], 'test', 'nll'))}."
     )
     panels = (
@@ -45,6 +45,13 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
         ),
     )
     return Answer(sentence, "measured", panels)
+
+
+def _said(mean: Mean, most: int) -> str:
+    """At the ends of what was trained a worth is a bound."""
+    if mean.value <= 1.0 + 1e-9:
+        return "no more than 1"
+    return f"{most} or more" if mean.value >= most - 1e-9 else told(mean, 1)
 
 
 def _worth(found: Swept, point: Point, members: Sequence[int], curve: Sequence[float]) -> Mean:
