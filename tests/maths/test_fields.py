@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from core.backbones._size import describe
 from core.errors import UserFacingError
 from core.fingerprint import numpy_generator, torch_generator
 from core.methods import deterministic, dropsembles, mc_dropout
-from core.methods._contract import Batch, FitContext
+from core.methods._contract import Batch, FitContext, frozen, parameters_of
 from core.methods._ewc import anchor_of
 from core.shapes.fields import Field, Part, ask, distance_of, doubt_of, features_of, target_of
 from core.shapes.networks import FieldNetwork, UNet, build
@@ -31,6 +31,14 @@ ALL = [
     replace(PLANE, encoder="latent"),
 ]
 CONTEXT = FitContext("multilabel", 1, 100, 0)
+
+
+@dataclass(frozen=True)
+class Disc:
+    radius: float
+
+    def level(self, places: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(places, axis=1) - self.radius
 
 
 def awake(config: FieldConfig) -> FieldNetwork:
@@ -211,6 +219,35 @@ def test_distances_and_targets_are_each_others_inverse() -> None:
     np.testing.assert_allclose(distance_of(target_of(distance, 2.0), 2.0), distance, atol=1e-6)
     assert target_of(np.array([0.0]), 2.0)[0] == 0.5
     assert target_of(np.array([-1.0]), 2.0)[0] > 0.5  # inside
+
+
+def test_a_field_that_learned_distances_knows_them() -> None:
+    """One disc in the plane: the logit that the loss asks for is the distance, up to its sign and unit."""
+    config, tau, disc = FieldConfig(shape=(8, 8), channels=4, levels=1, width=32, blocks=2), 0.1, Disc(0.25)
+    network = build(config, "disc")
+    places = numpy_generator("disc").uniform(-0.5, 0.5, (600, 2))
+    features = torch.zeros(600, network.dim)
+    features[:, :2] = torch.from_numpy(places)
+    labels = torch.from_numpy(target_of(disc.level(places), tau)).float()[:, None]
+    context = FitContext("multilabel", 1, 600, 0)
+    state = deterministic.init(deterministic.Config(dropout=False), network, context, torch_generator("disc"))
+    optimiser = torch.optim.Adam(parameters_of(state), lr=5e-3)
+
+    def step(loss: torch.Tensor, parts) -> None:
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    batch = Batch(features, labels, torch.arange(600))
+    for _ in range(400):
+        state = deterministic.update(state, batch, torch_generator("disc"), step)
+    network.encoder.net.requires_grad_(False)
+    for part in network.encoder.parameters():
+        part.data.zero_()  # codes of nothing: the place alone tells
+    field = Field((Part(network, deterministic.METHOD, frozen(state)),))
+    asked = numpy_generator("asked").uniform(-0.45, 0.45, (200, 2))
+    found = distance_of(ask(field, np.zeros((8, 8)), asked)[0], tau)
+    assert np.abs(found - disc.level(asked)).mean() < 0.02
 
 
 def test_the_size_of_a_field_counts_its_places() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,11 @@ from core.configs import text_of
 from core.errors import UserFacingError
 from core.fingerprint import fingerprint, numpy_generator, torch_generator
 from core.methods import deterministic
-from core.methods._contract import Batch, FitContext, frozen, parameters_of
+from core.methods._contract import FitContext
 from core.settings import Settings
-from core.shapes.fields import Field, Part, ask, distance_of, target_of
+from core.shapes.fields import Field, Part, distance_of
 from core.shapes.networks import build
 from core.shapes.observe import Scan
-from core.shapes.plan import FieldConfig
 from core.training import _shape_results, shapes
 from core.training._shape_cases import PARTS, Case, _partly, cases
 from core.training._shape_results import FIGURES, Row, Study, judged
@@ -47,14 +46,6 @@ TINY = shapes.digits(**WORDS)
 SPINE = shapes.Config(
     shapes=1, given=1, shape=(12, 12, 8), places=300, scan=Scan(slice_mm=6.0, pixel_mm=3.0, missing=0.4, inside=1)
 )
-
-
-@dataclass(frozen=True)
-class Disc:
-    radius: float
-
-    def level(self, places: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(places, axis=1) - self.radius
 
 
 @pytest.fixture(autouse=True)
@@ -261,35 +252,6 @@ def test_one_mask_serves_all_places_of_a_shape_while_it_learns() -> None:
         logits = network(packed)
     assert torch.equal(logits[0], logits[0, :1].expand(5))
     assert not torch.allclose(logits[0], logits[1])
-
-
-def test_a_field_that_learned_distances_knows_them() -> None:
-    """One disc in the plane: the logit that the loss asks for is the distance, up to its sign and unit."""
-    config, tau, disc = FieldConfig(shape=(8, 8), channels=4, levels=1, width=32, blocks=2), 0.1, Disc(0.25)
-    network = build(config, "disc")
-    places = numpy_generator("disc").uniform(-0.5, 0.5, (600, 2))
-    features = torch.zeros(600, network.dim)
-    features[:, :2] = torch.from_numpy(places)
-    labels = torch.from_numpy(target_of(disc.level(places), tau)).float()[:, None]
-    context = FitContext("multilabel", 1, 600, 0)
-    state = deterministic.init(deterministic.Config(dropout=False), network, context, torch_generator("disc"))
-    optimiser = torch.optim.Adam(parameters_of(state), lr=5e-3)
-
-    def step(loss: torch.Tensor, parts) -> None:
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-
-    batch = Batch(features, labels, torch.arange(600))
-    for _ in range(400):
-        state = deterministic.update(state, batch, torch_generator("disc"), step)
-    network.encoder.net.requires_grad_(False)
-    for part in network.encoder.parameters():
-        part.data.zero_()  # codes of nothing: the place alone tells
-    field = Field((Part(network, deterministic.METHOD, frozen(state)),))
-    asked = numpy_generator("asked").uniform(-0.45, 0.45, (200, 2))
-    found = distance_of(ask(field, np.zeros((8, 8)), asked)[0], tau)
-    assert np.abs(found - disc.level(asked)).mean() < 0.02
 
 
 def test_studies_that_learn_the_same_share_their_fits() -> None:
