@@ -33,7 +33,7 @@ COLUMNS = {
     "aurc": Column("AURC", "Mean share of errors among what is kept, over all operating points."),
     "augrc": Column("AUGRC", "Mean risk that an error goes unnoticed, over all operating points."),
     "error_auroc": Column("Error AUROC", "Chance that a wrong answer has more doubt than a right one."),
-    "r_at_1": Column("R@1", "Share of items whose nearest item, of another recording, has the same label."),
+    "r_at_1": Column("R@1", "Share of items whose nearest item, of another recording or scene, has the same label."),
     "r_auroc": Column("R-AUROC", "Chance that an item whose nearest one is right has less doubt than another."),
     "ood_auroc": Column("OOD AUROC", "Chance that an item from elsewhere has more doubt than a held-out one."),
     "ood_fpr95": Column("OOD FPR95", "Held-out items that are refused when 95 % of those from elsewhere are."),
@@ -155,8 +155,9 @@ def legend(table: Table, titles: Titles) -> str:
     resamples = words.count(table.resamples)
     return (
         f"{BEST} best of the column; {BETTER} better and {WORSE} worse than {titles[table.reference]} (ref.) by more "
-        f"than chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples of whole "
-        "recordings). Brackets hold 95 % intervals; ↓ less is better, ↑ more is better."
+        f"than chance: the 95 % interval of the paired difference leaves 0 out ({resamples} resamples in which the "
+        "items of one recording or scene stay together). Brackets hold 95 % intervals; ↓ less is better, ↑ more is "
+        "better."
     )
 
 
