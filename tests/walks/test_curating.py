@@ -57,7 +57,7 @@ def test_a_model_that_learned_from_corrected_labels_stands_beside_the_one_before
     kept = {row["id"]: row["label"] for row in open_collection(settings.collections, NAME).items().to_pylist()}
     assert all(kept[id_] == truth.truth[id_] for id_ in found)  # read again, and still as corrected
     bench = next(one for one in open_benches(settings, "image", NAME).found if "after" in one.names)
-    assert set(bench.names) == {"before", "after"}
+    assert set(bench.names) == {"before", "after", MODEL}  # that learned nothing of them
     judged = {id_ for id_ in truth.truth if id_.startswith("test/")}
     assert all(set(sheet.ids) == judged for sheet in bench.sheets)  # neither learned from them
     assert len(set(found) & truth.wrong) >= 0.75 * len(truth.wrong)
