@@ -29,6 +29,7 @@ class Shot:
     width: int = 1280
     height: int = 900
     scheme: Literal["light", "dark"] = "light"
+    choose: bool = False  # the first option of a list of them
     press: str = ""  # a button to begin with, if the page only offers something
 
     @property
@@ -37,13 +38,21 @@ class Shot:
 
 
 def three(
-    name: str, where: str, wait_for: str, height: int = 900, *, dark: str = "", phone: str = "", press: str = ""
+    name: str,
+    where: str,
+    wait_for: str,
+    height: int = 900,
+    *,
+    dark: str = "",
+    phone: str = "",
+    choose: bool = False,
+    press: str = "",
 ) -> list[Shot]:
     """A page in light, in the dark theme and on a phone; other places than ``where`` show more of it."""
     return [
-        Shot(name, where, wait_for, height=height, press=press),
-        Shot(f"{name}-dark", dark or where, wait_for, height=height, scheme="dark", press=press),
-        Shot(f"{name}-phone", phone or where, wait_for, width=390, height=1240, press=press),
+        Shot(name, where, wait_for, height=height, choose=choose, press=press),
+        Shot(f"{name}-dark", dark or where, wait_for, height=height, scheme="dark", choose=choose, press=press),
+        Shot(f"{name}-phone", phone or where, wait_for, width=390, height=1240, choose=choose, press=press),
     ]
 
 
@@ -65,6 +74,16 @@ SHOTS = (
     *three("compare", "/Compare", _CHART, 1240, dark="/Compare?model=toybox-laplace"),
     *three("retrieve", "/Retrieve", _CHART, 1240, dark="/Retrieve?model=toybox-laplace"),
     *three("train", "/Train?run=first", _CHART, 1500),
+    *three(
+        "learn",
+        "/Learn?lesson=doubts",
+        "text=/As you expected|It came out/",
+        1500,
+        dark="/Learn?lesson=ambiguity",
+        choose=True,
+        press="Compute it",
+    ),
+    *three("questions", "/Questions", _CHART, 1400),
     *three("listen", "/Listen?made=Dog", "text=Doubt was highest between", 1240, press="Listen"),
     *three("you", "/You?model=toybox-ensemble", "text=What is it?", 1000, press="Begin"),
 )
@@ -77,6 +96,8 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     context = browser.new_context(viewport=size, color_scheme=shot.scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address + shot.where)
+    if shot.choose:
+        page.get_by_test_id("stRadio").get_by_role("radiogroup").locator("label").first.click(timeout=120_000)
     if shot.press:
         page.get_by_role("button", name=re.compile(f"^{shot.press}")).click(timeout=120_000)
     page.locator(shot.wait_for).first.wait_for(timeout=120_000)
