@@ -19,7 +19,6 @@ HEIGHT = 320
 
 def drawn(panel: Panel, dark: bool) -> Figure:
     """Each line by colour, dash and sign; its name at its end, or in a legend where nothing joins the places."""
-    import pandas  # noqa: F401, Plotly looks into it, also while another visitor's table is half way through this
     from plotly import graph_objects as go
 
     colours = palette.palette(dark)

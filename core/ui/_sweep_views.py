@@ -92,7 +92,6 @@ def _is_number(places: Sequence[str]) -> bool:
 
 def against_cost(found: Swept, cost: str, key: str, dark: bool) -> Figure:
     """Every point with its interval; the one that validation chooses is filled and named."""
-    import pandas  # noqa: F401, Plotly looks into it, also while another visitor's table is half way through this
     from plotly import graph_objects as go
 
     colours, best = palette.palette(dark), found.best()

@@ -78,6 +78,8 @@ def head(title: str, sentence: str) -> None:
     """A page opens with its name and one sentence that says what it answers."""
     st.title(title, anchor=False)
     st.markdown(sentence)
+    # whole before any chart: Plotly looks into it, and stumbles where another visitor's table is still loading it
+    import pandas  # noqa: F401
 
 
 def is_dark() -> bool:
