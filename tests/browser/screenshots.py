@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import ROOT, free_port, start_browser, start_server
 
@@ -88,6 +88,7 @@ SHOTS = (
     *three("you", "/You?model=toybox-ensemble", "text=What is it?", 1000, press="Begin"),
 )
 FIRST = ("train", "first", "--name", "first")  # what the page Train has to show
+PICTURING = "KEEP_PICTURES"  # of the environment: the curator's afternoon keeps two of its screens
 RUNS = "[data-testid=stApp][data-test-script-state=running]"
 
 
@@ -104,10 +105,13 @@ def take(browser: Browser, address: str, shot: Shot) -> None:
     for _ in range(2):  # once more: a first answer may have been the first of several
         page.locator(RUNS).wait_for(state="detached", timeout=120_000)
         page.wait_for_timeout(2500)
-    raw = page.screenshot()
+    keep(page, shot.name)
     context.close()
-    picture = Image.open(io.BytesIO(raw)).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{shot.name}.png", optimize=True)
+
+
+def keep(page: Page, name: str) -> None:
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def main(wanted: Sequence[str] = ()) -> None:
@@ -118,6 +122,9 @@ def main(wanted: Sequence[str] = ()) -> None:
         if not wanted or "train" in wanted:
             command = [sys.executable, "-m", "core", *FIRST]
             subprocess.run(command, cwd=ROOT, env={**os.environ, "PENUMBRA_HOME": home}, check=True)
+        if not wanted or "curating" in wanted:
+            afternoon = [sys.executable, "-m", "pytest", "-q", "tests/browser/test_curating.py"]
+            subprocess.run(afternoon, cwd=ROOT, env={**os.environ, PICTURING: "1"}, check=True)
         server = start_server(Path(home), port)
         browser = start_browser(run)
         try:

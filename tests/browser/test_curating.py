@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.pipeline.tabled import open_benches
 from core.settings import Settings
 from core.store import open_collection
 from tests.atlases import MODEL
+from tests.browser import screenshots
 from tests.browser.conftest import LONG, SHORT, Visitor, again, served, settled
 from tests.curated import Planted, planted
 from tests.jobbing import end_all
@@ -55,6 +57,14 @@ def labels(settings: Settings) -> dict[str, str]:
 
 def wrong(settings: Settings, truth: Planted) -> int:
     return sum(label != truth.truth[id_] for id_, label in labels(settings).items())
+
+
+def pictured(page: Page, name: str, top: Locator) -> None:
+    """For the README, when its pictures are renewed."""
+    if screenshots.PICTURING in os.environ:
+        settled(page)
+        top.evaluate("part => part.scrollIntoView({block: 'start'})")
+        screenshots.keep(page, name)
 
 
 # ---- the steps ----
@@ -130,6 +140,8 @@ def corrected_in_a_spreadsheet(page: Page, settings: Settings, truth: Planted) -
     assert count >= 0.8 * len(truth.wrong)
     given = {"name": "back.csv", "mimeType": "text/csv", "buffer": raw}
     page.locator(".st-key-map-relabel-file input[type=file]").set_input_files([given])  # type: ignore[list-item]
+    expect(page.get_by_text(f"{count} labels would change")).to_be_visible(timeout=LONG)
+    pictured(page, "curating-fix", page.get_by_text("Correct labels"))
     applied(page, count)
     assert wrong(settings, truth) == len(truth.wrong) - count
 
@@ -181,6 +193,7 @@ def compared(page: Page, settings: Settings, name: str) -> None:
     expect(page.get_by_text("2 models answered the same 24 items of toys")).to_be_visible(timeout=2 * BEGINS)
     expect(ask).to_have_count(0)
     expect(page.get_by_text("worse than Deterministic (ref.) by more than chance")).to_be_visible()
+    pictured(page, "curating-compare", page.get_by_role("heading", name="Compare", exact=True))
     bench = open_benches(settings, "image", "toys").of(name)
     assert bench is not None
     assert set(bench.names) == {MODEL, name}
