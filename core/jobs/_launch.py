@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from core.drafts import draft
 from core.errors import UserFacingError
 from core.jobs._folder import (
     CANCEL,
@@ -258,9 +259,8 @@ def _end_by_force(run: Run) -> None:
 
 def _ask_to_stop(folder: Path, word: str) -> None:
     """Whole at once: a keeper that looks while it is written must not read a pause as a cancel."""
-    part = folder / f"{CANCEL}.part"
-    part.write_text(word)
-    part.replace(folder / CANCEL)
+    with draft(folder / CANCEL) as part:
+        part.write_text(word)
 
 
 def _note_stopped(job: Job, attempt: int, state: Literal["paused", "cancelled"]) -> None:

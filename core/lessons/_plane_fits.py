@@ -39,6 +39,7 @@ _LATER = {  # these begin from the single network that is trained already
     "energy": {},
     "knn": {"unit": False},
     "mahalanobis": {},
+    "vim": {},
     "loss_prediction": {"width": 32, "loss": "squared"},
 }
 

@@ -205,7 +205,6 @@ def _sentences(found: Sequence[Answered], scene: _Scene, overlaps: np.ndarray, c
         "the data: no method and no further points remove it.",
         f"{_COUNTS[-1] // _COUNTS[0]} times more points leave {counts[-1, 1] / counts[0, 1]:.0%} of the unfamiliarity "
         "where the classes live. Points are what it asks for.",
-        "ViM is the one method that is missing: a plane has too few dimensions for it.",
         "A network's confidence is about which side of its border a place lies on. It is no measure of how near the "
         "place is to anything it has seen.",
     )

@@ -16,6 +16,7 @@ import pytest
 from scipy import stats
 from streamlit.testing.v1 import AppTest
 
+from core import registry
 from core.errors import UserFacingError
 from core.lessons import _plane
 from core.lessons._classroom import Classroom
@@ -200,3 +201,9 @@ def test_hidden_points_are_those_furthest_up_and_a_readers_own_are_added() -> No
 def test_points_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         _plane.read_points(text)
+
+
+def test_the_lesson_of_two_doubts_leaves_no_method_out() -> None:
+    from core.lessons import _plane_fits
+
+    assert set(_plane_fits.keys()) == set(registry.keys("core.methods"))
