@@ -9,6 +9,7 @@ from PIL import Image
 
 MAX_BYTES = 6 * 1024
 SIZE = (192, 128)  # width, height in pixels that a thumbnail fits into
+_LONGEST = 3  # times its other side that a thumbnail may be long
 DYNAMIC_RANGE = 80.0  # dB shown below the loudest band
 # Cividis, dark blue to yellow, at ten even steps; readable with every common colour-vision deficiency
 _CIVIDIS = (
@@ -48,13 +49,23 @@ def of_sound(log_mel: np.ndarray) -> bytes:
 
 
 def of_picture(pixels: np.ndarray) -> bytes:
-    """WebP of an (height, width, 3) picture, its shape kept."""
+    """WebP of an (height, width, 3) picture, its shape kept; a strip lies on grey."""
     height, width = pixels.shape[:2]
     step = max(1, min(width // (2 * SIZE[0]), height // (2 * SIZE[1])))  # a coarse cut first: no second full copy
     picture = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step]))
     scale = min(SIZE[0] / width, SIZE[1] / height, 1.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return _small(picture.resize(size, Image.Resampling.LANCZOS))
+    return _small(_on_ground(picture.resize(size, Image.Resampling.LANCZOS)))
+
+
+def _on_ground(picture: Image.Image) -> Image.Image:
+    """A strip lies on grey: drawn as wide as its card it would be pages high."""
+    least = -(-max(picture.size) // _LONGEST)
+    if min(picture.size) >= least:
+        return picture
+    ground = Image.new("RGB", (max(picture.width, least), max(picture.height, least)), (128, 128, 128))
+    ground.paste(picture, ((ground.width - picture.width) // 2, (ground.height - picture.height) // 2))
+    return ground
 
 
 def _small(picture: Image.Image) -> bytes:

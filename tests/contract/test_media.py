@@ -224,3 +224,15 @@ def test_signatures_are_told_apart() -> None:
         with pytest.raises(MediaError, match="Accepted are sounds"):
             sniff(raw)
     assert wav(b"\0\0")[:4] == b"RIFF"
+
+
+@pytest.mark.parametrize("shape", [(900, 7, 3), (7, 900, 3)])
+def test_the_thumbnail_of_a_strip_is_no_page_high(shape: tuple[int, int, int]) -> None:
+    import io
+
+    from PIL import Image
+
+    from core.media import thumbnail
+
+    width, height = Image.open(io.BytesIO(thumbnail.of_picture(np.full(shape, 250, np.uint8)))).size
+    assert max(width, height) <= 3 * min(width, height)
