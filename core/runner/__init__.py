@@ -9,6 +9,7 @@ from __future__ import annotations
 from core.runner._contract import Answer, Described, Launch, Limits, Loaded, Request
 from core.runner._here import Here
 from core.runner._line import Ticket
+from core.runner._room import Room
 from core.runner._runner import Runner
 
-__all__ = ["Answer", "Described", "Here", "Launch", "Limits", "Loaded", "Request", "Runner", "Ticket"]
+__all__ = ["Answer", "Described", "Here", "Launch", "Limits", "Loaded", "Request", "Room", "Runner", "Ticket"]

@@ -143,7 +143,7 @@ def test_readers_wait_in_line_are_told_so_and_the_same_question_is_computed_once
     room, lesson = Classroom(settings), COURSE[0]
     go, begun, asked, told = threading.Event(), threading.Event(), [], []
 
-    def computed(message: dict[str, Any], progress: Any) -> Outcome:
+    def computed(message: dict[str, Any], progress: Any, arrays: Any) -> Outcome:
         asked.append(message["seed"])
         begun.set()
         assert go.wait(SECONDS)
@@ -166,12 +166,11 @@ def test_readers_wait_in_line_are_told_so_and_the_same_question_is_computed_once
 def test_what_the_process_refuses_or_fails_at_is_told_in_a_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.lessons import _classroom
-
+    room = Classroom(settings)
     with pytest.raises(UserFacingError, match="too few"):
-        _classroom._read({"refused": "There are too few points."}, [])
+        room._told({"refused": "There are too few points."}, [])
     with pytest.raises(UserFacingError, match="a fault of ours"):
-        _classroom._read({"failed": "Traceback ..."}, [])
+        room._told({"failed": "Traceback ..."}, [])
 
 
 # ---- the plane ----
