@@ -68,7 +68,7 @@ def drawn_sfx(path: Path) -> Path:
 def assert_answers(trained: Trained, settings: Settings) -> Model:
     """The model as it is loaded says what the trained one says, of items that it never saw."""
     model, side = load_model(trained.model.name, settings), trained.ready.examples["test"]
-    rounded = as_stored(trained.model, trained.ready.plan.half)
+    rounded = as_stored(trained.model, trained.ready.plan.numbers)
     before, after = (answers(one, side, draws=3, embedded=one.card.scope == "head") for one in (rounded, model))
     np.testing.assert_array_equal(before.probs, after.probs)
     assert bool(np.isfinite(after.probs).all())

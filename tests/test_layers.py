@@ -162,7 +162,8 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     ]
     of_torch = ("core.layers", "core.backbones", "core.methods", "core.training")
     of_torch += tuple(
-        f"core.checkpoints.{name}" for name in ("_beginnings", "answering", "density", "foreign", "saved", "vectors")
+        f"core.checkpoints.{name}"
+        for name in ("_beginnings", "answering", "density", "foreign", "rounding", "saved", "vectors")
     )
     walks = (
         "ready",

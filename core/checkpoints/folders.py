@@ -48,6 +48,21 @@ def without_weights(record: Mapping[str, Any]) -> str | None:
     return f"its weights are not in the repository; make them with {command}" if command else "it came without weights"
 
 
+def lender_of(card: Card, folder: Path) -> str | None:
+    """The plain model of the same data and network beside this folder: they have features and items in common."""
+    for path in sorted(folder.parent.glob("*/card.json")):
+        if path.parent != folder:
+            other = card_of(artifacts.load(path.parent).card, path.parent.name)
+            alike = _shared(other) == _shared(card)
+            if other.method == "deterministic" and alike:
+                return other.name
+    return None
+
+
+def _shared(card: Card) -> tuple[Any, ...]:
+    return card.start.backbone, card.start.config, card.data.fingerprint, card.data.test_fold
+
+
 def places(settings: Settings) -> tuple[Path, Path]:
     """Where models are: the user's own, and those that came with the app."""
     return settings.models, settings.checkpoints

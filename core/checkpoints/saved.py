@@ -18,7 +18,8 @@ from core.backbones._network import StagedNetwork
 from core.checkpoints._beginnings import plain_network, regrown, still_random
 from core.checkpoints.card import Card, Start, card_of
 from core.checkpoints.density import Density, of_tensors
-from core.checkpoints.folders import WEIGHTS, find, mark_of, places, without_weights
+from core.checkpoints.folders import WEIGHTS, find, lender_of, mark_of, places, without_weights
+from core.checkpoints.rounding import Numbers, decoded, encoded, rounded
 from core.configs import from_json
 from core.errors import StoreError
 from core.fingerprint import torch_generator
@@ -30,7 +31,6 @@ from core.store import artifacts
 MOST_SHIPPED = 15 << 20  # bytes of a file that comes with the app
 _LEFT_OUT = ("prior_mean_", "prior_sigma_")  # of Flipout: fitting alone needs them, and ``init`` makes them again
 _EMPTY = "nothing"  # the one tensor of a model that is all in its beginnings
-_MOST_HALF = torch.finfo(torch.float16).max
 _DEEPEST = 5  # models that begin with models
 
 
@@ -80,12 +80,11 @@ def _load(folder: Path, settings: Settings, device: str, depth: int) -> Model:
     network = network_of(card.start, len(card.classes), settings, _stored(artifact), depth)
     method: Method[Any, Any] = registry.pick("core.methods", "METHOD", card.method)
     state = begun(method, card, network)
-    given = {path: torch.from_numpy(np.array(array)) for path, array in artifact.tensors().items() if path != _EMPTY}
+    given = {path: tensor for path, tensor in decoded(artifact.tensors()).items() if path != _EMPTY}
     base = held_by(state).tensors
-    filled = {path: _as(given[path], base.get(path)) if path in given else tensor for path, tensor in base.items()}
+    filled = {path: given[path].to(tensor.dtype) if path in given else tensor for path, tensor in base.items()}
     wide = set(card.doubles)
-    extra = {path: _as(tensor, None) for path, tensor in given.items() if path not in base}
-    extra = {path: tensor.double() if path in wide else tensor for path, tensor in extra.items()}
+    extra = {path: t.double() if path in wide else t for path, t in given.items() if path not in base}
     absent = {path for path, fact in card.facts.items() if fact is None}
     kept = {path: tensor for path, tensor in filled.items() if not _under(path, absent)}
     try:
@@ -132,17 +131,17 @@ def save_model(
     model: Model,
     parts: Mapping[str, Mapping[str, Tensor]],
     *,
-    half: bool = False,
+    numbers: Numbers = "float32",
     shipped: Path | None = None,
 ) -> Card:
-    """``parts`` are further ones, such as what was held out. With ``half``, matrices are stored in float16.
+    """``parts`` are further ones, such as what was held out.
 
     ``shipped`` is a second folder, for all of it where no file is too large to come with the app (then ``folder`` is
-    left alone), else for all but the weights.
+    left alone), else for all but the weights. What its plain neighbour holds as well is stored there alone.
     """
     card, held, tensors = model.card, held_by(model.state), _learned(model)
     stored = sum(tensor.numel() for tensor in tensors.values())
-    arrays = {path: _array(tensor, half) for path, tensor in tensors.items()} or {_EMPTY: np.zeros(1, np.uint8)}
+    arrays = encoded(tensors, numbers) or {_EMPTY: np.zeros(1, np.uint8)}
     written: dict[str, Mapping[str, np.ndarray]] = {"model": arrays}
     if model.density is not None:
         written["density"] = {name: tensor.numpy() for name, tensor in model.density.tensors().items()}
@@ -156,15 +155,15 @@ def save_model(
         artifacts.save(folder, written, card.to_json())
         written = {name: arrays for name, arrays in written.items() if name not in WEIGHTS}
     if shipped is not None:
-        artifacts.save(shipped, written, card.to_json())
+        artifacts.save(shipped, written, card.to_json(), lender=lender_of(card, shipped))
     return card
 
 
-def as_stored(model: Model, half: bool) -> Model:
+def as_stored(model: Model, numbers: Numbers) -> Model:
     """The model with its numbers rounded as ``save_model`` rounds them, so that what is judged is what is kept."""
-    held, learned = held_by(model.state), _learned(model)
-    rounded = {path: _rounded(t, half) if path in learned else t.clone() for path, t in held.tensors.items()}
-    return replace(model, state=restored(model.state, Held(rounded, held.facts)))
+    held = held_by(model.state)
+    whole = {path: tensor.clone() for path, tensor in held.tensors.items()}
+    return replace(model, state=restored(model.state, Held({**whole, **rounded(_learned(model), numbers)}, held.facts)))
 
 
 def _learned(model: Model) -> dict[str, Tensor]:
@@ -177,10 +176,6 @@ def _learned(model: Model) -> dict[str, Tensor]:
         and not path.endswith("num_batches_tracked")
         and (path not in base or not _same(tensor, base[path]))
     }
-
-
-def _rounded(tensor: Tensor, half: bool) -> Tensor:
-    return torch.from_numpy(_array(tensor, half)).to(tensor.dtype)
 
 
 def _stored(artifact: artifacts.Artifact) -> Path | None:
@@ -220,18 +215,3 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def _under(path: str, absent: set[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in absent)
-
-
-def _as(tensor: Tensor, like: Tensor | None) -> Tensor:
-    """Float16 is how it was stored, not how it is used."""
-    if tensor.dtype == torch.float16:
-        tensor = tensor.float()
-    return tensor if like is None else tensor.to(like.dtype)
-
-
-def _array(tensor: Tensor, half: bool) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    whole = tensor.dtype in (torch.float32, torch.float64)
-    if half and tensor.ndim > 1 and whole and not bool((tensor.abs() > _MOST_HALF).any()):
-        tensor = tensor.half()
-    return tensor.numpy()

@@ -44,7 +44,7 @@ def keep(
     if not trained.fitted.leads:
         return trained.model.card
     found = trained.ready
-    model = as_stored(trained.model, found.plan.half)
+    model = as_stored(trained.model, found.plan.numbers)
     parts: dict[str, Mapping[str, Tensor]] = {}
     card = replace(model.card, command=command)
     sides = found.examples
@@ -68,7 +68,7 @@ def keep(
         )
     own, ours = places(settings)
     beside = ours / model.name if shipped else None
-    return save_model(own / model.name, replace(model, card=card), parts, half=found.plan.half, shipped=beside)
+    return save_model(own / model.name, replace(model, card=card), parts, numbers=found.plan.numbers, shipped=beside)
 
 
 def metrics_of(found: Evaluation) -> dict[str, Any]:

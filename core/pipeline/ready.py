@@ -263,7 +263,8 @@ def fit_of(found: Ready, settings: Settings) -> Fit:
     if found.config.scope == "network" and found.device == "cpu":  # elsewhere they cost less than their way there
         train_examples = heard(train_examples, found.given, found.plan.augment)
     weights = cache.weights_mark((*found.given.stages, ("head", found.given.head)))
-    identity = fingerprint(found.prepared.fingerprint, found.plan, found.dataset.classes, weights)
+    learned = replace(found.plan, numbers="float32")  # how they are stored changes nothing that is learned
+    identity = fingerprint(found.prepared.fingerprint, learned, found.dataset.classes, weights)
     return Fit(
         found.method,
         found.config,

@@ -151,5 +151,5 @@ def save(trained: Trained, settings: Settings, *, shipped: bool = False, parts: 
     folder = (ours if shipped else own) / trained.model.name
     if not trained.fitted.leads:
         return folder
-    save_model(folder, trained.model, parts or {}, half=trained.ready.plan.half)
+    save_model(folder, trained.model, parts or {}, numbers=trained.ready.plan.numbers)
     return folder

@@ -2,7 +2,7 @@
 
 A new version is written beside the old one, forced to disk, read again, and moved into place. A process
 that dies on the way leaves the old version under its name or, between two renames, as the previous
-one, which ``load`` and the next ``save`` know.
+one, which ``load`` and the next ``save`` know. A folder may leave tensors out that a neighbour has, see ``_lent``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ import numpy as np
 from core.errors import StoreError
 from core.fingerprint import sha256_of_file
 from core.store._faults import CommitStep, no_step, sync, told
+from core.store._lent import FOLDER, Lent, in_common, of_json
 from core.store._safetensors import check_finite, check_name, read_tensors
 
 CARD = "card.json"
-_FOLDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _PART = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _MAX_CARD = 16 << 20
 
@@ -38,21 +38,46 @@ class Artifact:
 
     folder: Path
     card: Mapping[str, Any]  # what was given to save, without the list of files
-    files: Mapping[str, tuple[int, str]]  # part -> (bytes, sha256)
+    files: Mapping[str, tuple[int, str]]  # part -> (bytes, sha256), of the whole part wherever its tensors lie
+    lent: Mapping[str, Lent] = field(default_factory=dict)  # parts that a neighbour has tensors of
 
     def tensors(self, part: str = "model") -> dict[str, np.ndarray]:
         """One part, compared with the card first."""
         if part not in self.files:
             raise StoreError(f"{self.folder.name!r} has no part {part[:40]!r}.", code="missing")
-        size, sha256 = self.files[part]
+        here = _here(self.files, self.lent)
         with told("read", f"the artifact {self.folder.name!r}"):
-            return read_tensors(self.folder / _file(part), sha256=sha256, size=size)
+            own: dict[str, np.ndarray] = {}
+            if part in here:
+                size, sha256 = here[part]
+                own = read_tensors(self.folder / _file(part), sha256=sha256, size=size)
+            return own if part not in self.lent else {**own, **self._borrowed(part)}
+
+    def _borrowed(self, part: str) -> dict[str, np.ndarray]:
+        lent = self.lent[part]
+        lender = load(self.folder.parent / lent.by)
+        if part in lender.lent or lender.files.get(part, (0, ""))[1] != lent.sha256:
+            raise StoreError(
+                f"{self.folder.name!r} shares its {part[:40]!r} with {lent.by!r}, which was changed since; restore "
+                "both from a copy.",
+                code="damaged",
+            )
+        there = lender.tensors(part)
+        return {name: there[name] for name in lent.tensors if name in there}
 
 
 def save(
-    folder: Path, parts: Mapping[str, Tensors], card: Mapping[str, Any], *, save_step: CommitStep = no_step
+    folder: Path,
+    parts: Mapping[str, Tensors],
+    card: Mapping[str, Any],
+    *,
+    lender: str | None = None,
+    save_step: CommitStep = no_step,
 ) -> Artifact:
-    """Write ``model.safetensors`` (and further parts) with a card, replacing what was there as one."""
+    """Write ``model.safetensors`` (and further parts) with a card, replacing what was there as one.
+
+    What the folder ``lender`` beside it holds as well is left to that one, which must then stay as it is.
+    """
     _check(folder, parts)
     with told("write", f"the artifact {folder.name!r}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +87,7 @@ def save(
         fresh = folder.parent / f".{folder.name}.new-{uuid.uuid4().hex}"
         fresh.mkdir()
         try:
-            _write(fresh, parts, card, save_step)
+            _write(fresh, parts, card, lender, save_step)
             _verify(load(fresh), parts)
             save_step("verified")
             _move(fresh, folder, save_step)
@@ -81,11 +106,12 @@ def load(folder: Path) -> Artifact:
             raise StoreError(f"The card of {folder.name!r} is too large to be one.", code="damaged")
         record = json.loads(path.read_bytes())
         files = {str(part): (int(size), str(sha256)) for part, (size, sha256) in record.pop("files").items()}
+        lent = {str(part): of_json(one) for part, one in record.pop("lent", {}).items()}
     except FileNotFoundError:
         raise StoreError(f"There is no artifact called {folder.name!r}.", code="missing") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"The card of {folder.name!r} is damaged; restore it from a copy.", code="damaged") from error
-    for part, (size, _) in files.items():
+    for part, (size, _) in _here(files, lent).items():
         file = place / _file(part) if _PART.fullmatch(part) else None
         if file is None or not file.is_file() or file.stat().st_size != size:
             raise StoreError(
@@ -93,12 +119,12 @@ def load(folder: Path) -> Artifact:
                 "from a copy.",
                 code="damaged",
             )
-    return Artifact(place, record, files)
+    return Artifact(place, record, files, lent)
 
 
 def check_name_of(folder: str) -> None:
     """Can a folder be called so?"""
-    if not _FOLDER.fullmatch(folder):
+    if not FOLDER.fullmatch(folder):
         raise StoreError(
             f"{folder[:80]!r} cannot name an artifact; use small letters, digits, . - and _.", code="bad-name"
         )
@@ -116,22 +142,37 @@ def _check(folder: Path, parts: Mapping[str, Tensors]) -> None:
             check_finite(name, tensor)
 
 
-def _write(folder: Path, parts: Mapping[str, Tensors], card: Mapping[str, Any], step: CommitStep) -> None:
-    from safetensors.numpy import save_file
-
-    files = {}
+def _write(
+    folder: Path, parts: Mapping[str, Tensors], card: Mapping[str, Any], lender: str | None, step: CommitStep
+) -> None:
+    files, lent = {}, {}
+    there = None if lender is None else load(folder.parent / lender)
     for part, tensors in parts.items():
         path = folder / _file(part)
-        save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, path)
-        path.chmod(0o644)
-        sync(path)
-        files[part] = (path.stat().st_size, sha256_of_file(path))
+        files[part] = _write_part(path, tensors)
+        if there is not None and part in there.files and part not in there.lent:
+            names = in_common(tensors, there.tensors(part))
+            rest = {name: tensor for name, tensor in tensors.items() if name not in names}
+            if names:
+                path.unlink()
+                left = _write_part(path, rest) if rest else None
+                lent[part] = Lent(str(lender), there.files[part][1], names, left).to_json()
         step(f"{part}-written")
-    text = json.dumps({**card, "files": files}, indent=2, ensure_ascii=False, allow_nan=False)
+    record = {**card, "files": files} | ({"lent": lent} if lent else {})
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
     sync(folder / CARD)
     sync(folder)
     step("card-written")
+
+
+def _write_part(path: Path, tensors: Tensors) -> tuple[int, str]:
+    from safetensors.numpy import save_file
+
+    save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, path)
+    path.chmod(0o644)
+    sync(path)
+    return path.stat().st_size, sha256_of_file(path)
 
 
 def _verify(artifact: Artifact, parts: Mapping[str, Tensors]) -> None:
@@ -170,6 +211,13 @@ def _restore(folder: Path) -> None:
 
 def _previous(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.previous"
+
+
+def _here(files: Mapping[str, tuple[int, str]], lent: Mapping[str, Lent]) -> dict[str, tuple[int, str]]:
+    """Bytes and sha256 of the files that lie in the folder itself."""
+    left = {part: one.left for part, one in lent.items()}
+    found = {part: left.get(part, whole) for part, whole in files.items()}
+    return {part: one for part, one in found.items() if one is not None}
 
 
 def _file(part: str) -> str:

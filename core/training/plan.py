@@ -58,7 +58,9 @@ class Plan:
     settling: Schedule = Schedule(epochs=100, batch=64, optimiser="adam", rate=1e-2, decay=0.014)  # noqa: RUF009
     anchor: str = ""  # the data that the starting network learned, for Dropsembles with ewc
     target_folds: int = knob(0, "loss prediction: folds of the losses it learns; 0: the classifier's own", least=0)
-    half: bool = True  # store matrices in float16
+    numbers: Literal["float32", "float16", "int8"] = knob(
+        "float16", "how matrices are stored", choices=("float32", "float16", "int8")
+    )
     seed: int = knob(0, "of all that is drawn", least=0)
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import struct
 import subprocess
@@ -199,3 +200,52 @@ def test_torch_reads_the_same_numbers(tmp_path: Path) -> None:
     path = tmp_path / "toy" / "model.safetensors"
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.strip() == str([[0.25] * 4] * 3), done.stderr
+
+
+def shared(number: float) -> dict[str, dict[str, np.ndarray]]:
+    """Two parts, of which a neighbour may hold the features and all of what was seen."""
+    features = np.arange(4096, dtype=np.float16)
+    return {
+        "heldout": {"features": features, "probs": np.full(3, number, np.float32)},
+        "seen": {"keys": np.arange(2048)},
+        "model": {"weight": np.full((2, 2), number, np.float32)},
+    }
+
+
+def test_what_a_neighbour_holds_is_stored_once_and_comes_back_whole(tmp_path: Path) -> None:
+    artifacts.save(tmp_path / "network", shared(1), {})
+    alone = artifacts.save(tmp_path / "alone", shared(2), {"number": 2})
+    saved = artifacts.save(tmp_path / "head", shared(2), {"number": 2}, lender="network")
+    assert saved.files == alone.files, "a part is known by all of its tensors, wherever they lie"
+    assert saved.card == alone.card
+    for part, tensors in shared(2).items():
+        found = saved.tensors(part)
+        assert {name: array.tobytes() for name, array in found.items()} == {n: t.tobytes() for n, t in tensors.items()}
+    assert list(load_file(tmp_path / "head" / "heldout.safetensors")) == ["probs"]
+    assert not (tmp_path / "head" / "seen.safetensors").exists()
+    assert "model" not in saved.lent, "four numbers are not worth depending on a neighbour"
+    second = artifacts.save(tmp_path / "second", shared(2), {}, lender="head")
+    assert "seen" not in second.lent, "what is borrowed is not lent again"
+
+
+def test_a_neighbour_that_changed_is_noticed(tmp_path: Path) -> None:
+    artifacts.save(tmp_path / "network", shared(1), {})
+    artifacts.save(tmp_path / "head", shared(2), {}, lender="network")
+    artifacts.save(tmp_path / "network", shared(3), {})
+    head = artifacts.load(tmp_path / "head")
+    assert head.tensors("seen")["keys"].tolist() == list(range(2048)), "that part is the same still"
+    with pytest.raises(StoreError, match="shares its 'heldout' with 'network', which was changed since"):
+        head.tensors("heldout")
+    shutil.rmtree(tmp_path / "network")
+    with pytest.raises(StoreError, match="no artifact called 'network'"):
+        head.tensors("seen")
+
+
+@pytest.mark.parametrize("by", ["../network", "", "/", "head"])
+def test_a_card_cannot_borrow_from_elsewhere_or_from_itself(tmp_path: Path, by: str) -> None:
+    artifacts.save(tmp_path / "network", shared(1), {})
+    artifacts.save(tmp_path / "head", shared(2), {}, lender="network")
+    card = tmp_path / "head" / "card.json"
+    card.write_text(card.read_text().replace('"by": "network"', f'"by": "{by}"'))
+    with pytest.raises(StoreError, match=r"damaged|changed since"):
+        artifacts.load(tmp_path / "head").tensors("seen")

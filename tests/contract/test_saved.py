@@ -13,7 +13,8 @@ from torch import nn
 
 from core.checkpoints.card import Start
 from core.checkpoints.folders import find
-from core.checkpoints.saved import load_model, network_of, plain_network, save_model
+from core.checkpoints.rounding import Numbers, decoded, encoded
+from core.checkpoints.saved import as_stored, load_model, network_of, plain_network, save_model
 from core.contracts import Predictive, Scope, Task
 from core.errors import StoreError, UserFacingError
 from core.layers.bayesnorm import BayesNorm
@@ -30,9 +31,9 @@ CASES: list[tuple[str, Scope, Task]] = [
 CASES += [(key, "head", "multilabel") for key in ("laplace", "vim", "mahalanobis", "det_flip", "loss_prediction")]
 
 
-def saved(found: Made, settings: Settings, *, half: bool = False) -> Path:
+def saved(found: Made, settings: Settings, *, numbers: Numbers = "float32") -> Path:
     folder = settings.models / found.model.name
-    save_model(folder, found.model, {}, half=half)
+    save_model(folder, found.model, {}, numbers=numbers)
     return folder
 
 
@@ -69,8 +70,10 @@ def test_a_head_on_standardised_features_keeps_what_it_learned_of_them(settings:
 @pytest.mark.parametrize(("key", "scope"), [(key, scope) for key, scope, task in CASES if task == "multiclass"])
 def test_half_the_digits_move_no_verdict(settings: Settings, key: str, scope: Scope) -> None:
     found = made(settings, key, scope, epochs=12)
-    saved(found, settings, half=True)
-    mine, theirs = (found.answer(model).probs.mean(dim=0) for model in (found.model, load_model("made", settings)))
+    saved(found, settings, numbers="float16")
+    loaded = load_model("made", settings)
+    assert_same_bits(found.answer(as_stored(found.model, "float16")), found.answer(loaded))
+    mine, theirs = (found.answer(model).probs.mean(dim=0) for model in (found.model, loaded))
     assert float((mine - theirs).abs().max()) < 5e-3
     assert torch.equal(mine.argmax(dim=1), theirs.argmax(dim=1))
 
@@ -79,8 +82,28 @@ def test_numbers_too_large_for_half_the_digits_keep_all_of_them(settings: Settin
     found = made(settings, "deterministic", "head", epochs=1)
     with torch.no_grad():
         found.model.state.model.fc1.weight[0, 0] = 1e6
-    saved(found, settings, half=True)
+    saved(found, settings, numbers="float16")
     assert float(load_model("made", settings).state.model.fc1.weight[0, 0]) == 1e6
+
+
+def test_eight_bits_are_judged_as_they_are_kept_and_take_a_quarter(settings: Settings) -> None:
+    found = made(settings, "flipout", "network", epochs=12)
+    whole = (saved(found, settings) / "model.safetensors").stat().st_size
+    coarse = (saved(found, settings, numbers="int8") / "model.safetensors").stat().st_size
+    assert coarse < 0.55 * whole, "of a small network, whose rows have a beginning and a step each"
+    loaded = load_model("made", settings)
+    assert_same_bits(found.answer(as_stored(found.model, "int8")), found.answer(loaded))
+    mine, theirs = (found.answer(model).probs.mean(dim=0) for model in (found.model, loaded))
+    assert float((mine - theirs).abs().max()) < 5e-2
+
+
+def test_eight_bits_are_off_by_half_a_step_of_their_row_at_most() -> None:
+    sizes = torch.tensor([1e-3, 1, 1, 0, 1e4]).reshape(5, 1, 1)
+    rows = sizes * torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(3))
+    found = decoded(encoded({"weight": rows, "bias": rows[:, 0, 0]}, "int8"))
+    flat, off = rows.flatten(1), (found["weight"] - rows).flatten(1).abs().amax(1)
+    assert bool((off <= (flat.amax(1) - flat.amin(1)) / 510 + 1e-6 * flat.abs().amax(1)).all())
+    assert torch.equal(found["bias"], rows[:, 0, 0]), "there are few of them, and much hangs on them"
 
 
 def test_only_what_differs_is_stored(settings: Settings) -> None:

@@ -69,7 +69,7 @@ def plan_for(pictures: Path, key: str, scope: Scope, **changes: Any) -> Plan:
         config=FEW.get(key, ()),
         fit="fixed" if fixed else "fine-tuned",
         schedule=SCHEDULE,
-        half=False,
+        numbers="float32",
     )
     return replace(plan, **changes)
 
