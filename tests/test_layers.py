@@ -184,10 +184,11 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
         "sweep",
         "_point",
         "_plane_point",
+        "_reconstructing",
     )
     of_torch += tuple(f"core.pipeline.{name}" for name in walks)
     of_torch += tuple(f"core.runner.{name}" for name in ("_computing", "_models", "_telling"))  # of the worker
-    of_torch += ("core.shapes.networks", "core.shapes.fields")
+    of_torch += ("core.shapes.networks", "core.shapes.fields", "core.shapes.kept")
     of_torch += ("core.lessons._plane_fits", "core.lessons._weights")
     wanted.sort(key=lambda name: name.startswith(of_torch))
     light = sum(not name.startswith(of_torch) for name in wanted)

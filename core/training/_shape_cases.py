@@ -53,6 +53,12 @@ def cases(config: Config, part: str, settings: Settings) -> Iterator[Case]:
         yield Case(seed_of("case", part, config.seed, number) >> 1, grid, *asked, box, seen, truth)
 
 
+def shown(config: Config, number: int, settings: Settings) -> tuple[Observation, Solid, Box]:
+    """A damaged shape that no training saw, and a vertebra that is in no part of a study either."""
+    made = _vertebra if config.data == "vertebrae" else _digit(config, "test", settings)
+    return made(config, False, number, numpy_generator("shapes", config.data, "shown", config.seed, number))
+
+
 def _vertebra(
     config: Config, whole: bool, number: int, generator: np.random.Generator
 ) -> tuple[Observation, Solid, Box]:

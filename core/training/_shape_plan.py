@@ -22,12 +22,12 @@ class Config:
     data: Literal["vertebrae", "digits", "mnist"] = knob(
         "vertebrae", "what shapes", choices=("vertebrae", "digits", "mnist")
     )
-    shape: tuple[int, ...] = (24, 24, 18)  # nodes of the grid that the encoder sees
+    shape: tuple[int, ...] = (20, 20, 16)  # nodes of the grid that the encoder sees
     encoder: Literal["latent", "grid", "planes"] = knob("grid", "how", choices=("latent", "grid", "planes"))
-    channels: int = knob(16, "of the encoder's first maps", least=4, most=256)
+    channels: int = knob(8, "of the encoder's first maps", least=4, most=256)
     width: int = knob(32, "units of the decoder's layers", least=4, most=1024)
     blocks: int = knob(5, "of the decoder", least=1, most=20)
-    rate: float = knob(0.1, "dropout in the decoder", least=0.01, most=0.9)
+    rate: float = knob(0.3, "dropout in the decoder", least=0.01, most=0.9)
     target: Literal["occupancy", "distance"] = knob(
         "occupancy", "what the field learns: inside or not, or how far", choices=("occupancy", "distance")
     )
@@ -42,7 +42,7 @@ class Config:
     )
     places: int = knob(2048, "places of each shape to learn from", least=8, most=1_000_000)
     near: float = knob(6.0, "millimetres (pixels) to the surface that half of the places keep", least=0.1, most=1e3)
-    epochs: int = knob(40, "times that every whole shape is seen", least=1, most=100_000)
+    epochs: int = knob(30, "times that every whole shape is seen", least=1, most=100_000)
     later_epochs: int = knob(40, "times that every place of the damaged ones is seen", least=1, most=100_000)
     batch: int = knob(4, "shapes in one step on A", least=1, most=4096)
     learning_rate: float = knob(2e-3, "highest learning rate on A; on B a quarter of it", least=0.0, most=1.0)
@@ -90,7 +90,7 @@ def digits(**changes: object) -> Config:
     defaults: dict[str, object] = {
         "data": "digits",
         "shape": (16, 16),
-        "channels": 16,
+        "channels": 8,
         "shapes": 400,
         "given": 12,
         "validation": 12,
@@ -104,6 +104,6 @@ def digits(**changes: object) -> Config:
         "batch": 16,
         "step": 0.25,
         "band": 1.0,
-        "rate": 0.2,
+        "rate": 0.3,
     }
     return Config(**{**defaults, **changes})  # type: ignore[arg-type]

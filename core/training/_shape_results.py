@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,22 @@ class Study:
     def row(self, key: str) -> Row:
         return next(row for row in self.rows if row.key == key)
 
+    def best(self, keys: Iterable[str]) -> Row:
+        """By what further damaged shapes show, never by the truth; of equals the least anchored."""
+        rows = [self.row(key) for key in keys]
+        return min(rows, key=lambda row: (row.validation_nll or math.inf, row.strength or 0.0))
+
+    def kept(self) -> dict[str, str]:
+        """The methods that are kept, and their rows: Dropsembles without an anchor, and with the best one."""
+        anchored = self.best(row.key for row in self.rows if row.strength and row.key != "dropsembles")
+        return {
+            "single": "single",
+            "mc_dropout": "mc_dropout",
+            "free": "dropsembles 0",
+            "anchored": anchored.key,
+            "ensemble": "ensemble",
+        }
+
     def difference(self, first: str, second: str, name: str) -> tuple[float, float | None, float | None] | None:
         """Mean of the first minus the second on the same shapes, and its interval."""
         pairs = zip(self.row(first).figures[name], self.row(second).figures[name], strict=True)
@@ -133,6 +151,16 @@ def report(study: Study) -> dict[str, Any]:
         if first in keys
     }
     return {"config": to_json(study.config), "shapes": study.config.test, "rows": rows, "differences": differences}
+
+
+def card_of(study: Study, rows: dict[str, str], command: str) -> dict[str, Any]:
+    """What is said of fields that are kept: how they were made, what it took, how good they were."""
+    return {
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "rows": rows,
+        "study": report(study),
+    }
 
 
 def lines(study: Study) -> tuple[str, ...]:

@@ -30,10 +30,11 @@ from core.methods._training import trainable_copy
 from core.metrics.shapes import dice
 from core.settings import Settings
 from core.shapes.fields import Field, Part, ask, doubt_of, features_of
+from core.shapes.kept import save
 from core.shapes.networks import FieldNetwork, build
 from core.training._shape_cases import PARTS, Case, cases
 from core.training._shape_plan import Config, digits
-from core.training._shape_results import FIGURES, SHOWN, Cost, Row, Study, judged, lines, report
+from core.training._shape_results import FIGURES, SHOWN, Cost, Row, Study, card_of, judged, lines, report
 from core.training.augmenting import Augment
 from core.training.examples import Examples, InMemory
 from core.training.loop import Fit, Fitted, batches_of, fit
@@ -54,9 +55,19 @@ def run(
     *,
     device: str = "cpu",
     progress: Progress = no_progress,
+    keep: Path | None = None,
+    command: str = "",
 ) -> Study:
-    """Every method on the same shapes; the same config gives the same answers on the same machine."""
-    return _Run(config, settings, folder, device, progress).study()
+    """Every method on the same shapes; the same config gives the same answers on the same machine.
+
+    ``keep`` is a folder for the fields, to be asked later; their card names the ``command`` that made them.
+    """
+    made = _Run(config, settings, folder, device, progress)
+    study = made.study()
+    if keep is not None:
+        rows = study.kept()
+        save(keep, {name: made.fields[key].to("cpu") for name, key in rows.items()}, card_of(study, rows, command))
+    return study
 
 
 class _Run:
@@ -71,6 +82,7 @@ class _Run:
         self.steps = 2 * config.members + 2 * (1 + len(config.strengths)) + 5  # fits, and methods that are judged
         self.done = 0
         self.truths: dict[int, np.ndarray] = {}
+        self.fields: dict[str, Field] = {}  # of the methods that were judged
 
     def study(self) -> Study:
         first = [self._learned(member) for member in range(self.config.members)]
@@ -96,8 +108,8 @@ class _Run:
             ),
         ]
         tried = [self._dropsembles(networks[0], spent[0], strength) for strength in (0.0, *self.config.strengths)]
-        best = min(tried, key=lambda row: (row.validation_nll or math.inf, row.strength))
-        rows += [*tried, replace(best, key="dropsembles", title="Dropsembles, chosen")]
+        chosen = Study(self.config, tuple(tried)).best(row.key for row in tried)
+        rows += [*tried, replace(chosen, key="dropsembles", title="Dropsembles, chosen")]
         adapting = sum(fitted.seconds for fitted in later)
         rows.append(self._row("ensemble", "Deep ensemble", Field(tuple(parts)), sum(spent), adapting))
         return Study(self.config, tuple(rows))
@@ -184,6 +196,7 @@ class _Run:
         self, key: str, title: str, field: Field, first: float, later: float, strength: float | None = None
     ) -> Row:
         """Judged, or read where an earlier sitting judged it: this takes longer than many a fit."""
+        self.fields[key] = field
         name = f"row-{fingerprint(key, self.config)[:16]}.json"
         known = {} if self.folder is None else read(self.folder / name)
         row = Row.from_json(known) if known else self._compared(key, title, strength, field, first, later)
