@@ -18,7 +18,10 @@ PLACE = ROOT / "checkpoints" / "elsewhere"
 
 def shipped(data: str) -> list[str]:
     """The models of a set that came with all they need."""
-    return sorted(path.parent.name for path in (ROOT / "checkpoints").glob(f"{data}-*/model.safetensors"))
+    from core.checkpoints.folders import is_whole
+
+    cards = (ROOT / "checkpoints").glob(f"{data}-*/card.json")
+    return sorted(card.parent.name for card in cards if is_whole(card.parent))
 
 
 def folders() -> set[str]:

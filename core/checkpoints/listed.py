@@ -68,12 +68,15 @@ def _missing(card: Path, settings: Settings, above: tuple[str, ...]) -> str | No
         told: Any = json.loads(card.read_text())
         if apart := without_weights(told):
             return apart
-        if not (card.parent / "model.safetensors").is_file():
+        lent: Any = (told.get("lent") or {}).get("model") or {"left": True}
+        if lent["left"] is not None and not (card.parent / "model.safetensors").is_file():
             return "model.safetensors is missing"
+        if "by" in lent and not (card.parent.parent / str(lent["by"]) / "card.json").is_file():
+            return f"its weights lie with the model {lent['by']}, which is not here"
         start: Any = told.get("start") or {}
         weights, source = start.get("weights"), start.get("model")
         published = weights == "published" and start.get("backbone") == "sfx"
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, KeyError):
         return "its card.json is damaged"
     if published and not _fetched("sfx", settings):
         return "needs the sound-effects weights: python -m core weights fetch sfx"

@@ -83,3 +83,12 @@ def test_a_damaged_card_hides_no_other_model(settings: Settings, listed: Any) ->
     rows = listed()
     assert rows["good"]["ready"]
     assert {rows[name]["why_not"] for name in ("bad", "list", "odd")} == {"its card.json is damaged"}
+
+
+def test_a_model_whose_weights_lie_with_a_neighbour_needs_it(settings: Settings, listed: Any) -> None:
+    plain = put(settings.checkpoints, "plain")
+    lent = {"model": {"by": "plain", "sha256": "0", "tensors": [], "left": None}}
+    put(settings.checkpoints, "dropout", weights=False, lent=lent)
+    assert listed()["dropout"]["ready"]
+    shutil.rmtree(plain)
+    assert listed()["dropout"]["why_not"] == "its weights lie with the model plain, which is not here"
