@@ -6,20 +6,17 @@ the table is read from there; a row that was never run says so.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.settings import load
+from core.pipeline import recorded
+from core.pipeline.recorded import Recorded
+from core.settings import Settings, load
 from tests import evidence_words as words
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,9 +170,8 @@ MADE = {  # models that rows judge and that do not come with the app
 }
 
 
-def stored(name: str) -> Document | None:
-    path = STORED / f"{name}.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+def stored(name: str) -> Recorded | None:
+    return recorded.named(name, Settings(home=STORED))  # those that came with the app alone
 
 
 def table() -> str:
@@ -185,35 +181,11 @@ def table() -> str:
         if found is None:
             lines.append(f"| {row.what} | {row.goal} | not yet | – | `{row.command}` |")
             continue
-        told = row.told(found["document"])
+        told = row.told(found.document)
         lines.append(
-            f"| {row.what} | {row.goal} | {told.measured} | {told.reached} | `{row.command}`, {found['date']} |"
+            f"| {row.what} | {row.goal} | {told.measured} | {told.reached} | `{row.command}`, {found.date} |"
         )
     return "\n".join(lines)
-
-
-def machine() -> str:
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
-
-
-def run(row: Row) -> int:
-    """The command's document, stored whole or not at all."""
-    began = time.monotonic()
-    words_of = [sys.executable, "-m", "core", *shlex.split(row.command), "--json"]
-    done = subprocess.run(words_of, cwd=ROOT, stdout=subprocess.PIPE, check=False)
-    if done.returncode:
-        return done.returncode
-    record = {
-        "command": f"python -m core {row.command}",
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
-        "seconds": round(time.monotonic() - began),
-        "document": words.short(json.loads(done.stdout)),
-    }
-    draft = STORED / f"{row.name}.new"
-    draft.write_text(json.dumps(record, indent=1))
-    draft.replace(STORED / f"{row.name}.json")
-    return 0
 
 
 def _there(name: str) -> bool:
@@ -238,7 +210,7 @@ def main(only: tuple[str, ...]) -> int:
             sys.stderr.write(f"{row.name}: needs {', '.join(absent)}\n")
             continue
         sys.stderr.write(f"{row.name}: python -m core {row.command}\n")
-        failed += run(row) != 0
+        failed += recorded.record(row.name, f"core {row.command}", load(), shipped=True) != 0
     return min(failed, 1)
 
 

@@ -7,23 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 Document = Mapping[str, Any]
-_LONG = ("pieces", "runs", "retention", "calibration")  # what a table does not read
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     measured: str
     reached: str  # yes, no, some of several, or a dash where there was nothing to reach
-
-
-def short(document: Document) -> dict[str, Any]:
-    """Without what is long and not read here; the retention at 80 % stays."""
-    found = {key: value for key, value in document.items() if key not in _LONG}
-    if "retention" in document:
-        found["kept80"] = {key: _at(curve, 0.8) for key, curve in document["retention"].items()}
-    if "against" in document:
-        found["against"] = short(document["against"])
-    return found
 
 
 def esc10(document: Document) -> Told:
@@ -141,10 +130,6 @@ def predicted_knobs(document: Document) -> Told:
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _at(curve: list[list[float]], share: float) -> float | None:
-    return next((value for kept, value in curve if abs(kept - share) < 1e-6), None)
 
 
 def _between(value: float, interval: Any) -> str:

@@ -1,4 +1,4 @@
-"""python -m core study: a question of the papers, the sweeps that answer it, and what they say."""
+"""python -m core study: a question of the papers, the commands that answer it, and what they found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.errors import UserFacingError
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.experiments._study import Answer, Study
+    from core.experiments._study import Answer, Spoken, Study
 
 _PACKAGE = "core.experiments"
 _VERDICTS = {"holds": "holds here", "fails": "not so here", "open": "cannot be told yet", "measured": "measured"}
@@ -43,17 +43,36 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 
 
 def _make(study: Study, options: argparse.Namespace, settings: Settings) -> None:
-    """The sweeps whose tables are missing; each is the command that it says."""
+    """What is missing, each by the command that it says; ``call`` is another process, whose memory ends with it."""
     from core.device import choose, settle_process
+    from core.experiments._study import found_of
+    from core.pipeline.recorded import call, record
     from core.pipeline.sweep import sweep
-    from core.pipeline.swept import named, save
+    from core.pipeline.swept import save
 
+    known = {} if options.again else found_of(study, settings)
+    if all(one.name in known for one in (*study.sweeps, *study.documents)):
+        return
+    for one in study.models:
+        if not _is_there(one.name, settings):
+            _demand(call(one.words, settings).returncode, one)
+    for one in study.documents:
+        if one.name not in known:
+            _demand(record(one.name, one.words, settings, shipped=options.ship), one)
     settle_process(options.threads)
     device = choose(options.device or settings.device).key
     for one in study.sweeps:
-        found = named(one.wanted.name, settings)
-        if options.again or found is None or not found.answers(one.wanted):
+        if one.name not in known:
             save(sweep(one.wanted, settings, device=device, progress=report), settings, shipped=options.ship)
+
+
+def _is_there(model: str, settings: Settings) -> bool:
+    return any((place / model / "card.json").is_file() for place in (settings.models, settings.checkpoints))
+
+
+def _demand(code: int, one: Spoken) -> None:
+    if code:
+        raise UserFacingError(f"{one.command} did not finish; run it by itself to see why.", code="command")
 
 
 def _row(study: Study, settings: Settings) -> dict[str, Any]:
@@ -66,7 +85,7 @@ def _row(study: Study, settings: Settings) -> dict[str, Any]:
         "claim": study.claim,
         "sentence": None if found is None else found.sentence,
         "verdict": None if found is None else found.verdict,
-        "commands": [one.command for one in study.sweeps],
+        "commands": list(study.commands),
         "minutes": study.minutes,
     }
 

@@ -21,12 +21,14 @@ _SHOWN = ("accuracy", "map", "nll", "ece", "error_auroc", "r_auroc", "ood_auroc"
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="a recipe's key; 'python -m core train' lists them")
     parser.add_argument("--over", action="append", required=True, metavar="FIELD=V1,V2",
-                        help="a setting and its values; repeatable, every combination is trained")  # fmt: skip
+                        help="a setting and its values; repeatable, every combination is trained. given.kept and "
+                        "given.wrong take training items away, or give some wrong labels")  # fmt: skip
     parser.add_argument("--seeds", type=at_least_one, default=3, metavar="N", help="trainings of each point; 3")
     parser.add_argument("--folds", type=int, nargs="*", default=[], help="test on each of these; the next one chooses")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable")
     parser.add_argument("--name", help="of the table; recipe and fields by default")
     parser.add_argument("--choose", default="nll", metavar="FIGURE", help="of the validation items, which chooses; nll")
+    parser.add_argument("--outside", default="", metavar="SOURCE", help="ask its items as strangers to the others")
     parser.add_argument("--copy", type=Path, metavar="PATH", help="where a published set lies on this machine")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--threads", type=at_least_one, default=None, help="CPU threads; all by default")
@@ -61,6 +63,7 @@ def wanted_of(options: argparse.Namespace) -> Wanted:
         seeds=options.seeds,
         folds=tuple(options.folds),
         choose=options.choose,
+        outside=options.outside,
     )
 
 

@@ -1,16 +1,18 @@
-"""What every file of core/experiments exports as STUDY: a question, the sweeps behind it, and how they are read.
+"""What every file of core/experiments exports as STUDY: a question, the commands behind it, and how they are read.
 
-A study never holds a figure. ``tell`` reads the stored tables, and what it says follows them wherever they go.
+A study never holds a figure. ``tell`` reads what is stored, and what it says follows that wherever it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from core.metrics.students import Mean
-from core.pipeline.swept import CHOOSE, Point, Swept, Wanted, axis_of, command_of, named
+from core.pipeline import recorded, swept
+from core.pipeline.recorded import Recorded
+from core.pipeline.swept import CHOOSE, SEEDS, Point, Swept, Wanted, axis_of
 from core.settings import Settings
 
 Verdict = Literal["holds", "fails", "open", "measured"]
@@ -30,13 +32,36 @@ class Sweeping:
 
     @property
     def command(self) -> str:
-        return command_of(self.wanted)
+        return swept.command_of(self.wanted)
 
 
-def sweeping(name: str, recipe: str, settings: str, *over: str, minutes: float, choose: str = CHOOSE) -> Sweeping:
-    """``settings`` and ``over`` as they are written after --set and --over."""
+def sweeping(
+    name: str,
+    recipe: str,
+    settings: str,
+    *over: str,
+    minutes: float,
+    choose: str = CHOOSE,
+    folds: tuple[int, ...] = (),
+    outside: str = "",
+) -> Sweeping:
+    """``settings`` and ``over`` as they are written after --set and --over; folds are tested in place of seeds."""
     axes = tuple(axis_of(text) for text in over)
-    return Sweeping(Wanted(name, recipe, axes, tuple(settings.split()), choose=choose), minutes)
+    seeds = 1 if folds else SEEDS
+    return Sweeping(Wanted(name, recipe, axes, tuple(settings.split()), seeds, folds, choose, outside), minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one command makes under a name: a document that is kept, or a model that it trains."""
+
+    name: str
+    words: str  # after "python -m"
+    minutes: float  # of one CPU core
+
+    @property
+    def command(self) -> str:
+        return recorded.command_of(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +90,7 @@ class Answer:
     sentence: str
     verdict: Verdict
     panels: tuple[Panel, ...]
+    stands: str = ""  # on which data, runs, day and machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +103,18 @@ class Study:
     claim: str  # what the paper says; empty where it leaves it open
     differs: str  # between the paper's set-up and this one
     sweeps: tuple[Sweeping, ...]
-    tell: Callable[[Mapping[str, Swept]], Answer] = field(repr=False)
+    tell: Callable[[Mapping[str, Any]], Answer] = field(repr=False)  # tables and documents by their names
+    documents: tuple[Spoken, ...] = ()
+    models: tuple[Spoken, ...] = ()  # that sweeps or documents need and that do not come with the app
 
     @property
     def minutes(self) -> float:
-        return sum(one.minutes for one in self.sweeps)
+        return sum(one.minutes for one in (*self.models, *self.documents, *self.sweeps))
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """In the order in which they can run."""
+        return tuple(one.command for one in (*self.models, *self.documents, *self.sweeps))
 
 
 def series(found: Swept, title: str, meaning: Meaning, points: Iterable[Point], key: str) -> Series:
@@ -117,13 +150,35 @@ def verdict_of(sides: Iterable[int]) -> Verdict:
     return "holds" if found and all(one > 0 for one in found) else "open"
 
 
-def tables_of(study: Study, settings: Settings) -> dict[str, Swept]:
-    """Those of its tables that are stored whole."""
-    known = [(one, named(one.name, settings)) for one in study.sweeps]
-    return {one.name: found for one, found in known if found is not None and found.answers(one.wanted)}
+def found_of(study: Study, settings: Settings) -> dict[str, Swept | Recorded]:
+    """What of it is stored whole, by the command that it names."""
+    found: dict[str, Swept | Recorded] = {}
+    for one in study.sweeps:
+        table = swept.named(one.name, settings)
+        if table is not None and table.answers(one.wanted):
+            found[one.name] = table
+    for each in study.documents:
+        kept = recorded.named(each.name, settings)
+        if kept is not None and kept.command == each.command:
+            found[each.name] = kept
+    return found
 
 
 def answered(study: Study, settings: Settings) -> Answer | None:
-    """None while a table is missing."""
-    found = tables_of(study, settings)
-    return study.tell(found) if len(found) == len(study.sweeps) else None
+    """None while a table or a document is missing."""
+    found = found_of(study, settings)
+    if len(found) < len(study.sweeps) + len(study.documents):
+        return None
+    told = {name: one.document if isinstance(one, Recorded) else one for name, one in found.items()}
+    return replace(study.tell(told), stands=_stands(found.values()))
+
+
+def _stands(found: Iterable[Swept | Recorded]) -> str:
+    told = []
+    for one in found:
+        if isinstance(one, Recorded):
+            told.append(f"answers kept on {one.date}, {one.machine}")
+            continue
+        counts = ", ".join(f"{count:,} {side}".replace(",", "\u2009") for side, count in (one.counts or {}).items())
+        told.append(f"{one.data} ({counts} items), {one.units}, {one.date}, {one.machine}")
+    return "; ".join(dict.fromkeys(told))

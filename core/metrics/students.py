@@ -19,11 +19,15 @@ class Mean:
 
 
 def mean_of(values: Sequence[float]) -> Mean:
-    from scipy.special import stdtrit
-
     count, value = len(values), math.fsum(values) / len(values)
     if count < 2:
         return Mean(value, None, None)
-    error = math.sqrt(math.fsum((each - value) ** 2 for each in values) / (count - 1) / count)
-    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * error
+    return told_of(value, math.sqrt(math.fsum((each - value) ** 2 for each in values) / (count - 1)), count)
+
+
+def told_of(value: float, sd: float, count: int) -> Mean:
+    """The same of runs of which only the mean and the standard deviation are known."""
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * sd / math.sqrt(count)
     return Mean(value, value - half, value + half)

@@ -154,6 +154,11 @@ def statistics_of(
     return _statistics(_case_of(given, np.asarray(labels), groups, foreign))
 
 
+def curves_of(given: Answers, labels: Any) -> dict[str, Curve]:
+    """Retention by each doubt."""
+    return _curves(_case_of(given, np.asarray(labels), None, ""), usable(given), 0)
+
+
 def usable(given: Answers) -> dict[str, np.ndarray]:
     """The doubts that say something; a part that is zero by definition is none."""
     silent = {"epistemic"} if given.draws == 1 else set()

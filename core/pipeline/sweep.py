@@ -18,6 +18,7 @@ from core.contracts import Progress, no_progress
 from core.data._splits import folds_of
 from core.errors import UserFacingError
 from core.pipeline import _plane_point
+from core.pipeline._given import Given, parted, refuse_odd
 from core.pipeline._point import Done, Trainer
 from core.pipeline.ready import beginning_of, config_of, dataset_of
 from core.pipeline.swept import Point, Row, Swept, Wanted, command_of
@@ -57,6 +58,7 @@ def sweep(
         wanted.over,
         wanted.choose,
         tuple(rows),
+        outside=wanted.outside,
         data=run.title,
         counts=counts,
         command=command_of(wanted),
@@ -90,22 +92,30 @@ class _Trainings:
 
     def __init__(self, wanted: Wanted, settings: Settings, device: str, copy: Path | None) -> None:
         self.recipe, self.wanted = pick(wanted.recipe), wanted
-        self.trainer = Trainer(settings, device, copy)
-        first = plan_of(self.recipe, (*wanted.settings, *wanted.points()[0]))
+        self.trainer = Trainer(settings, device, copy, wanted.outside)
+        first = plan_of(self.recipe, parted((*wanted.settings, *wanted.points()[0]))[0])
         dataset = dataset_of(first, settings, copy)
         self.title, self.folds = dataset.title, folds_of(dataset)
+        outside = self.trainer.outside
+        if outside is not None and outside.kind != dataset.kind:
+            raise UserFacingError(
+                f"{outside.title} is of the kind {outside.kind}, and {dataset.title} of the kind {dataset.kind}; name "
+                "another set with --outside.",
+                code="kind",
+            )
         for run in wanted.runs():
-            plan = self.plan(*run)
+            plan, given = self.plan(*run)
+            refuse_odd(given, settled=plan.settled, task=dataset.task)
             config_of(plan, registry.pick("core.methods", "METHOD", plan.method), beginning_of(plan, settings))
 
-    def plan(self, point: Point, seed: int, fold: int | None) -> Plan:
-        given = (*self.wanted.settings, *point, f"seed={seed}")
-        plan = plan_of(self.recipe, given)
+    def plan(self, point: Point, seed: int, fold: int | None) -> tuple[Plan, Given]:
+        told, given = parted((*self.wanted.settings, *point, f"seed={seed}"))
+        plan = plan_of(self.recipe, told)
         if fold is None and (plan.division.by != "fold" or plan.division.validation_fold is not None):
-            return plan
+            return plan, given
         tested = plan.division.test_fold if fold is None else fold
         folds = (f"division.test_fold={tested}", f"division.validation_fold={self._after(tested)}")
-        return plan_of(self.recipe, (*given, "division.by=fold", *folds))
+        return plan_of(self.recipe, (*told, "division.by=fold", *folds)), given
 
     def _after(self, fold: int) -> int:
         """The next fold chooses; after the last comes the first."""
@@ -119,7 +129,7 @@ class _Trainings:
         return self.folds[(self.folds.index(fold) + 1) % len(self.folds)]
 
     def __call__(self, point: Point, seed: int, fold: int | None) -> Done:
-        return self.trainer.done(self.plan(point, seed, fold))
+        return self.trainer.done(*self.plan(point, seed, fold))
 
 
 class _InPlane:
@@ -129,8 +139,8 @@ class _InPlane:
 
     def __init__(self, wanted: Wanted, settings: Settings) -> None:
         self.wanted, self.settings = wanted, settings
-        if wanted.folds:
-            raise UserFacingError(f"{wanted.recipe} makes its own points and has no folds; leave --folds out.",
+        if wanted.folds or wanted.outside:
+            raise UserFacingError(f"{wanted.recipe} makes its own points; leave --folds and --outside out.",
                                   code="setting")  # fmt: skip
         for point in wanted.points():
             _plane_point.settings_of((*wanted.settings, *point))

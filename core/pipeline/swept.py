@@ -26,7 +26,7 @@ from core.training.run_files import read, write
 Point = tuple[str, ...]  # settings such as "config.members=4"
 Side = Literal["validation", "test", "cost"]
 SEEDS, CHOOSE = 3, "nll"  # where nothing else is asked for
-MORE = ("accuracy", "map", "error_auroc", "r_at_1", "r_auroc", "ood_auroc")  # is better; of all others less is
+MORE = ("accuracy", "map", "error_auroc", "r_at_1", "r_auroc", "ood_auroc", "slope")  # is better; of all others less is
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Swept:
     over: tuple[Axis, ...]
     choose: str  # the figure of the validation items that chooses
     rows: tuple[Row, ...]
+    outside: str = ""  # the set whose items were asked as strangers; none: the set's own
     data: str = ""
     counts: Mapping[str, int] | None = None  # items of each side, of the first training
     command: str = ""
@@ -112,9 +113,10 @@ class Swept:
 
     def answers(self, wanted: Wanted) -> bool:
         """Is this the whole table of that grid?"""
-        same = (self.recipe, self.settings, self.over, self.choose)
+        same = (self.recipe, self.settings, self.over, self.choose, self.outside)
         there = {(row.point[: len(self.over)], row.seed, row.fold) for row in self.rows}
-        return same == (wanted.recipe, wanted.settings, wanted.over, wanted.choose) and there == set(wanted.runs())
+        asked = (wanted.recipe, wanted.settings, wanted.over, wanted.choose, wanted.outside)
+        return same == asked and there == set(wanted.runs())
 
     def keys(self, side: Side) -> tuple[str, ...]:
         """Figures that some row has, in the order of the rows."""
@@ -132,6 +134,7 @@ class Wanted:
     seeds: int = SEEDS
     folds: tuple[int, ...] = ()
     choose: str = CHOOSE
+    outside: str = ""  # a data-set key
 
     def points(self) -> tuple[Point, ...]:
         each = [[f"{axis.field}={value}" for value in axis.values] for axis in self.over]
@@ -164,6 +167,7 @@ def words_of(wanted: Wanted) -> list[str]:
     words += [] if wanted.seeds == SEEDS else ["--seeds", str(wanted.seeds)]
     words += ["--folds", *map(str, wanted.folds)] if wanted.folds else []
     words += [] if wanted.choose == CHOOSE else ["--choose", wanted.choose]
+    words += ["--outside", wanted.outside] if wanted.outside else []
     return [*words, "--name", wanted.name]
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import registry
 from core.experiments._study import Answer, Study, answered
-from core.pipeline import swept
+from core.pipeline import recorded, swept
 from core.pipeline.swept import Swept
 from core.settings import Settings
 from core.ui import cached
@@ -15,7 +15,8 @@ _Stamp = tuple[str, ...]
 
 
 def _stamp(settings: Settings) -> _Stamp:
-    files = [path for folder in swept.places(settings) for path in sorted(folder.glob("*.json"))]
+    folders = (*swept.places(settings), *recorded.places(settings))
+    files = [path for folder in folders for path in sorted(folder.glob("*.json"))]
     return tuple(f"{path} {path.stat().st_mtime_ns}" for path in files)
 
 

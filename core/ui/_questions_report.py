@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.experiments._study import Answer, Study, Verdict
-from core.pipeline.swept import Swept
 from core.ui import _panel_charts, report, words
 from core.ui.report import Chart, Listing, Report
 
@@ -23,8 +22,7 @@ settings = load()  # PENUMBRA_HOME and PENUMBRA_CHECKPOINTS say where tables are
 for key, study in registry.discover("core.experiments", "STUDY").items():
     answer = answered(study, settings)
     print(study.question, "not measured" if answer is None else answer.sentence, sep="\\n  ")
-    for one in study.sweeps:
-        print("   ", one.command)
+    print("", *study.commands, sep="\\n    ")
 '''
 
 
@@ -41,15 +39,9 @@ def summary(cards: Cards) -> str:
     )
 
 
-def scope(study: Study, sweeps: Mapping[str, Swept]) -> str:
+def scope(answer: Answer) -> str:
     """What a card's figures stand on."""
-    told = []
-    for one in study.sweeps:
-        found = sweeps[one.name]
-        counts = ", ".join(f"{words.count(count)} {side}" for side, count in (found.counts or {}).items())
-        told.append(f"{found.data} ({counts} items), {found.units}, {found.date}, {found.machine}")
-    lines = "; ".join(dict.fromkeys(told))
-    return f"{lines}. Brackets and bars: Student's 95 % interval over seeds, on the same test items."
+    return f"{answer.stands}. Brackets and bars: Student's 95 % interval over seeds or folds, where there are several."
 
 
 def columns(cards: Cards, verdicts: Mapping[Verdict, str]) -> dict[str, Sequence[str]]:
@@ -60,16 +52,16 @@ def columns(cards: Cards, verdicts: Mapping[Verdict, str]) -> dict[str, Sequence
         "claim": [study.claim or "left open" for study, _ in both],
         "here": ["not measured" if answer is None else verdicts[answer.verdict] for _, answer in both],
         "measured": ["" if answer is None else answer.sentence for _, answer in both],
-        "commands": ["; ".join(one.command for one in study.sweeps) for study, _ in both],
+        "commands": ["; ".join(study.commands) for study, _ in both],
     }
 
 
-def report_of(cards: Cards, sweeps: Mapping[str, Swept]) -> Report:
+def report_of(cards: Cards) -> Report:
     parts: list[Chart | Listing] = []
     for study, answer in cards.values():
         if answer is None:
             continue
-        rows = (("claim", study.claim or "left open"), ("here", answer.sentence), ("stands on", scope(study, sweeps)),
+        rows = (("claim", study.claim or "left open"), ("here", answer.sentence), ("stands on", scope(answer)),
                 ("differs", study.differs))  # fmt: skip
         parts.append(Listing(study.question, ("", study.paper), rows))
         parts += [Chart(f"{study.title}: {panel.y}", _panel_charts.drawn(panel, False), _panel_charts.finding(panel),
@@ -77,5 +69,5 @@ def report_of(cards: Cards, sweeps: Mapping[str, Swept]) -> Report:
     return Report("What the papers asked, and what was found here", (summary(cards),), tuple(parts), {}, _SCRIPT)
 
 
-def downloads(cards: Cards, sweeps: Mapping[str, Swept]) -> None:
-    report.downloads(lambda: report_of(cards, sweeps), "questions", "questions", script=lambda: _SCRIPT)
+def downloads(cards: Cards) -> None:
+    report.downloads(lambda: report_of(cards), "questions", "questions", script=lambda: _SCRIPT)

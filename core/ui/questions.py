@@ -55,7 +55,7 @@ def _card(study: Study, answer: Answer | None) -> None:
             icon, verdict = VERDICTS[answer.verdict]
             st.markdown(f"{icon} **{verdict}.** {words.plain(answer.sentence, 800)}")
             _charts(study, answer)
-            st.caption(words.plain(_questions_report.scope(study, _cached_sweeps.sweeps()), 600))
+            st.caption(words.plain(_questions_report.scope(answer), 600))
         st.caption(f"What differs: {words.plain(study.differs, 300)}")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(
@@ -67,7 +67,7 @@ def _card(study: Study, answer: Answer | None) -> None:
                 help="A job in the background. Trainings that this machine has done are found, not done again.",
             )
             with st.popover("Commands", icon=":material/terminal:"):
-                st.code("\n".join(one.command for one in study.sweeps), language="bash", wrap_lines=True)
+                st.code("\n".join(study.commands), language="bash", wrap_lines=True)
 
 
 def _charts(study: Study, answer: Answer) -> None:
@@ -97,4 +97,4 @@ def _all(cards: Cards) -> None:
         columns = _questions_report.columns(cards, {key: said for key, (_, said) in VERDICTS.items()})
         about = {"of": "Penumbra, Questions"}
         tables.show(columns, "questions", alt=_questions_report.summary(cards), about=about, name="questions")
-        _questions_report.downloads(cards, _cached_sweeps.sweeps())
+        _questions_report.downloads(cards)

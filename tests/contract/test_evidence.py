@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import pytest
 
+from core import registry
 from core.cli import _parser
+from core.pipeline.recorded import short
 from core.training.recipes import pick
 from tests import evidence
 from tests import evidence_words as words
@@ -24,12 +25,16 @@ def test_every_row_is_a_command_of_this_app() -> None:
 
 def test_what_is_stored_is_read_and_belongs_to_its_row() -> None:
     known = {row.name: row for row in evidence.ROWS}
-    paths = list(evidence.STORED.glob("*.json"))
+    studies = registry.discover("core.experiments", "STUDY").values()
+    of_studies = {one.name for study in studies for one in study.documents}
+    paths = {path.stem for path in evidence.STORED.glob("*.json")}
     assert paths
-    for path in paths:
-        record, row = json.loads(path.read_text()), known[path.stem]
-        assert record["command"] == f"python -m core {row.command}"
-        told = row.told(record["document"])
+    assert paths <= known.keys() | of_studies
+    for name in paths & known.keys():
+        record, row = evidence.stored(name), known[name]
+        assert record is not None
+        assert record.command == f"python -m core {row.command}"
+        told = row.told(record.document)
         assert told.measured
         assert told.reached in {"yes", "no", "–"} or " of " in told.reached
 
@@ -61,4 +66,4 @@ def test_a_goal_is_met_where_the_whole_interval_is(accuracy, nll, ood, reached: 
 def test_a_short_document_keeps_what_is_left_at_80_percent() -> None:
     curve = [[1.0, 0.9], [0.8, 0.95], [0.5, 1.0]]
     whole = {"pooled": {"nll": 1.0}, "retention": {"total": curve}, "pieces": [1], "against": {"retention": {}}}
-    assert words.short(whole) == {"pooled": {"nll": 1.0}, "kept80": {"total": 0.95}, "against": {"kept80": {}}}
+    assert short(whole) == {"pooled": {"nll": 1.0}, "kept80": {"total": 0.95}, "against": {"kept80": {}}}

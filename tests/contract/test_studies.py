@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +20,9 @@ from core.cli.sweep import wanted_of
 from core.data._splits import drawn_sides
 from core.experiments._study import Study, answered, verdict_of
 from core.experiments.equivalents import worth
+from core.fingerprint import numpy_generator
 from core.metrics.students import Mean
-from core.pipeline import swept
+from core.pipeline import recorded, swept
 from core.pipeline.sweep import runner
 from core.pipeline.swept import Row, Swept, Wanted, command_of, words_of
 from core.settings import Settings, load
@@ -29,17 +34,22 @@ from tests.toy_models import few_digits
 STUDIES: dict[str, Study] = dict(registry.discover("core.experiments", "STUDY"))
 _METHODS = ("single", "mc_dropout", "dropsembles-0", "dropsembles-1", "dropsembles-100", "dropsembles-10000",
             "dropsembles", "ensemble")  # fmt: skip
-_KEYS = ("accuracy", "nll", "ece", "first.nll", "r_auroc", "error_auroc", "ood_auroc")
-_DOUBTS = ("score", "max_softmax", "total")
+_KEYS = ("accuracy", "nll", "ece", "first.nll", "parts", "r_auroc", "error_auroc", "ood_auroc", "slope", "level")
+_DOUBTS = ("score", "max_softmax", "total", "aleatoric", "epistemic")
 
 
 def wanted(study: Study) -> list[Wanted]:
     return [one.wanted for one in study.sweeps]
 
 
-def made_up(study: Study, seed: int, shift: float = 0.0) -> dict[str, Swept]:
-    """Rows as the study's sweeps would give, of numbers drawn by chance; ``shift`` goes up from point to point."""
-    found = {}
+def made_up(study: Study, seed: int, shift: float = 0.0) -> dict[str, Any]:
+    """Rows as the study's sweeps would give, of numbers drawn by chance; ``shift`` goes up from point to point. The
+    documents are those that ship, with other numbers."""
+    found: dict[str, Any] = {}
+    for spoken in study.documents:
+        kept = recorded.named(spoken.name, load({}))
+        assert kept is not None
+        found[spoken.name] = _redrawn(kept.document, (seed,), np.random.default_rng([seed, len(found), 1]))
     for one in wanted(study):
         points = one.points()
         if one.recipe == "dropsembles-toy":
@@ -49,12 +59,14 @@ def made_up(study: Study, seed: int, shift: float = 0.0) -> dict[str, Swept]:
             Row(
                 point,
                 n,
-                None,
+                fold,
                 _figures(draw, shift * place),
                 _figures(draw, shift * place),
                 {"train_seconds": 1.0 + place},
             )
-            for n, (place, point) in itertools.product(range(one.seeds), enumerate(points, start=1))
+            for n, fold, (place, point) in itertools.product(
+                range(one.seeds), one.folds or (None,), enumerate(points, start=1)
+            )
         ]
         found[one.name] = Swept(
             one.name, one.recipe, one.settings, one.over, one.choose, tuple(rows), date="2026-01-01"
@@ -62,8 +74,20 @@ def made_up(study: Study, seed: int, shift: float = 0.0) -> dict[str, Swept]:
     return found
 
 
+def _redrawn(value: Any, path: tuple[Any, ...], draw: np.random.Generator) -> Any:
+    """Every number anew, nearly alike at one place of all documents; two that are an interval stay in order."""
+    if isinstance(value, Mapping):
+        return {key: _redrawn(inner, (*path, key), draw) for key, inner in value.items()}
+    if isinstance(value, list):
+        return sorted(_redrawn(inner, (*path, place), draw) for place, inner in enumerate(value))
+    if not isinstance(value, float):
+        return value
+    here = numpy_generator(*path)
+    return float(here.uniform(-1.0, 1.0) * 10.0 ** here.uniform(-3.0, 3.0) * draw.normal(1.0, 0.01))
+
+
 def _figures(draw: np.random.Generator, rise: float) -> dict[str, float]:
-    keys = [*_KEYS, *(f"{key}:{doubt}" for key in _KEYS[4:] for doubt in _DOUBTS)]
+    keys = [*_KEYS, *(f"{key}:{doubt}" for key in _KEYS[5:] for doubt in _DOUBTS)]
     return {key: float(rise + 0.5 + draw.normal(0.0, 0.001)) for key in keys}
 
 
@@ -72,10 +96,15 @@ def test_every_study_is_commands_that_can_run(study: Study, settings: Settings) 
     for one in wanted(study):
         read = wanted_of(_parser().parse_args(words_of(one)))
         assert read == one, "its command asks for the same"
-        assert one.seeds >= 3
+        assert max(one.seeds, len(one.folds)) >= 3
         if one.recipe in ("own", "dropsembles-toy") and "data=soundbox" not in one.settings:  # others render first
             runner(one, settings)
-    assert study.minutes <= 10
+    for each in (*study.models, *study.documents):
+        if each.words.startswith("core "):
+            _parser().parse_args(shlex.split(each.words)[1:])
+        else:
+            assert find_spec(each.words.split()[0]) is not None
+    assert study.minutes <= 120, "an hour of two cores"
     assert study.link.startswith("https://")
 
 
@@ -96,7 +125,8 @@ def test_what_a_study_says_follows_its_rows(study: Study) -> None:
 @pytest.mark.parametrize("study", [one for one in STUDIES.values() if one.claim], ids=lambda one: one.key)
 def test_rows_the_other_way_round_turn_the_verdict(study: Study) -> None:
     """A verdict that no rows could change would be canned."""
-    found = {study.tell(made_up(study, seed, shift)).verdict for seed, shift in ((0, 0.1), (1, -0.1), (2, 0.0))}
+    seeds = range(30 if study.documents else 3)
+    found = {study.tell(made_up(study, seed, (0.1, -0.1, 0.0)[seed % 3])).verdict for seed in seeds}
     assert len(found) >= 2
     assert "measured" not in found
 
@@ -121,7 +151,10 @@ def test_a_study_is_answered_once_all_its_tables_are_there(settings: Settings) -
     for name, table in tables.items():
         assert answered(study, settings) is None
         assert swept.save(table, settings).stem == name
-    assert answered(study, settings) == study.tell(tables)
+    answer = answered(study, settings)
+    assert answer is not None
+    assert "2026-01-01" in answer.stands
+    assert replace(answer, stands="") == study.tell(tables)
     whole = tables["equivalents-ensemble"]
     for rows in ((), whole.rows[1:]):
         swept.save(replace(whole, rows=rows), settings)
@@ -139,6 +172,14 @@ def test_the_command_tells_what_is_stored_and_asks_for_what_is_not(settings: Set
     answer = answered(study, settings)
     assert answer is not None
     assert answer.sentence in capsys.readouterr().out
+
+
+def test_the_documents_that_ship_are_of_their_commands() -> None:
+    for study in STUDIES.values():
+        for one in study.documents:
+            kept = recorded.named(one.name, Settings(home=Path("none")))
+            assert kept is not None
+            assert kept.command == one.command
 
 
 def test_the_tables_that_ship_are_of_the_commands_that_stand_beside_them() -> None:
@@ -179,8 +220,10 @@ def test_a_mean_of_one_has_no_side() -> None:
 def test_every_panel_is_drawn_also_where_seeds_agree(study: Study) -> None:
     """Of equal values the interval has no length, and rounding may put its ends on the wrong side."""
     equal = {
-        name: replace(table, rows=tuple(replace(row, test=dict.fromkeys(row.test, 0.1 + 0.2)) for row in table.rows))
-        for name, table in made_up(study, 0).items()
+        name: replace(found, rows=tuple(replace(row, test=dict.fromkeys(row.test, 0.1 + 0.2)) for row in found.rows))
+        if isinstance(found, Swept)
+        else found
+        for name, found in made_up(study, 0).items()
     }
     for tables in (equal, made_up(study, 1)):
         for panel in study.tell(tables).panels:

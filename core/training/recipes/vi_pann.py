@@ -11,7 +11,7 @@ _PRETRAIN = Schedule(
 )
 _NETWORK = (
     ("data=audioset", ("schedule.balance=yes", "schedule.shape=constant", "schedule.warmup=0")),  # as PANNs
-    ("method=flipout", ("config.rho=-5.0", "config.warmup=1000", "schedule.epochs=60")),
+    ("method=flipout", ("config.rho=-5.0", "config.warmup=1000", "schedule.epochs=60", "numbers=int8")),
 )
 _SCRATCH = Schedule(epochs=120, batch=16, rate=2e-3, decay=1e-3, warmup=0.2, precision="bfloat16")
 _AROUND_IT = (  # MOPED around the deterministic twin of the same fold
@@ -52,6 +52,17 @@ _TRANSFER = (
     ("data=esc50", ("division.by=fold",)),
     ("data=urbansound8k", ("division.by=fold",)),
     ("data=dcase2013", ("division.by=split",)),
+)
+_SMALL = ("widths=8,16,32,32", "hidden=32", "mel.n_fft=2048", "mel.hop=2048", "mel.mels=32")
+_SMALL_TRANSFER = (
+    ("method=mc_dropout", ("start=scenes-small-mc-dropout",)),
+    ("method=flipout", ("start=scenes-small-flipout", "config.rho=-5.0", "config.warmup=100")),
+    ("fit=fixed&method=deterministic", ("schedule.epochs=60",)),  # on features that are kept
+    ("method=det_flip", ("schedule.epochs=60", "config.delta=0.3", "config.warmup=100")),
+    (
+        "fit=fine-tuned&method=det_flip",
+        ("settled=yes", "settling.epochs=15", "settling.batch=16", "settling.rate=2e-3", "settling.decay=0"),
+    ),
 )
 
 RECIPES = (
@@ -118,10 +129,39 @@ RECIPES = (
             division=Division(by="fold", test_fold=1),
             schedule=_SCRATCH,
             settling=_SCRATCH,
+            numbers="int8",
             augment=Augment(
                 mixup=0.4, mix="partners", time_stripes=2, time_width=64, mel_stripes=2, mel_width=8, roll=0.5
             ),
         ),
         (("method=flipout", _AROUND_IT),),
+    ),
+    Recipe(
+        "vi-pann-small-pretrain",
+        "VI-PANN pretraining, small",
+        "VI-PANN",
+        "The same on a network of 27,000 weights and coarse spectrograms, in minutes on any machine.",
+        Plan(
+            data="soundbox_scenes",
+            backbone="convnet",
+            network=_SMALL,
+            schedule=Schedule(epochs=12, batch=32, rate=3e-3, warmup=0.1),
+        ),
+        (("method=flipout", ("config.rho=-5.0", "config.warmup=200")),),
+    ),
+    Recipe(
+        "vi-pann-small",
+        "VI-PANN transfer, small",
+        "VI-PANN",
+        "Such a network carried over to new classes: method=..., fit={fixed, fine-tuned}, start=drawn from scratch.",
+        Plan(
+            data="esc10",
+            backbone="convnet",
+            network=_SMALL,
+            start="scenes-small-deterministic",
+            division=Division(by="fold", test_fold=1),
+            schedule=Schedule(epochs=15, batch=16, rate=2e-3, warmup=0.1),
+        ),
+        _SMALL_TRANSFER,
     ),
 )
