@@ -189,7 +189,7 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     of_torch += tuple(f"core.pipeline.{name}" for name in walks)
     of_torch += tuple(f"core.runner.{name}" for name in ("_computing", "_models", "_telling"))  # of the worker
     of_torch += ("core.shapes.networks", "core.shapes.fields", "core.shapes.kept")
-    of_torch += ("core.lessons._plane_fits", "core.lessons._weights")
+    of_torch += tuple(f"core.lessons.{name}" for name in ("_plane_fits", "_weights", "_scales", "_thinned", "_guesses"))
     wanted.sort(key=lambda name: name.startswith(of_torch))
     light = sum(not name.startswith(of_torch) for name in wanted)
     code = f"""

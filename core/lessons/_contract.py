@@ -19,7 +19,7 @@ import numpy as np
 from core import registry
 from core.contracts import Progress, no_progress
 from core.lessons import _pictures
-from core.lessons._pictures import Picture
+from core.lessons._pictures import Chain, Picture
 from core.settings import Settings
 
 PACKAGE = "core.lessons"
@@ -78,7 +78,7 @@ class Lesson:
     question: str
     options: tuple[str, ...]
     Config: type[Any]  # frozen dataclass; field metadata: min, max, help, choices
-    before: Callable[[Any, int, Settings], tuple[Picture, ...]]  # to be seen before the guess; quick, without torch
+    before: Callable[[Any, int, Settings], tuple[Picture | Chain, ...]]  # seen before the guess; without torch
     compute: Compute
     claims: Callable[[Outcome], tuple[Claim, ...]]  # hold at the defaults, whatever the seed
     terms: tuple[str, ...]  # measures whose words are explained, as core.ui.measures calls them

@@ -80,6 +80,25 @@ class Strip:
     rate: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    name: str
+    switches: bool = False
+    on: bool = False
+    told: str | None = None  # what the chain's knob says after a click; None: it has to stay
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The layers of a network in their order, some of which a reader switches: ``knob`` is a field of the config.
+    It is shown before the guess, and never travels."""
+
+    title: str
+    finding: str
+    knob: str
+    links: tuple[Link, ...]
+
+
 Chart = Lines | Plane | Spectrogram
 Picture = Chart | Strip
 KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Spectrogram, Strip)}

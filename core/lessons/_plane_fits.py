@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from core import registry
-from core.contracts import Uncertainty
+from core.contracts import Network, Uncertainty
 from core.fingerprint import torch_generator
 from core.methods import deterministic
 from core.methods._contract import FitContext, Method
@@ -98,7 +98,7 @@ def network_of(seed: int, normal: bool = False) -> PlaneNetwork:
 
 
 def fitted(
-    method: Method[Any, Any], config: Any, network: PlaneNetwork, points: Points, seed: int, steps: int, fabric: Any
+    method: Method[Any, Any], config: Any, network: Network, points: Points, seed: int, steps: int, fabric: Any
 ) -> Fitted:
     """Every step sees all points."""
     schedule = Schedule(epochs=steps, batch=len(points), optimiser="adam", rate=1e-2, shape="cosine")

@@ -60,7 +60,7 @@ __all__ = [
 _MARGIN = 0.75  # of the pictures, around both worlds
 
 
-class _NoMedia:
+class NoMedia:
     def prepare(self, media: Media) -> Prepared:
         raise UserFacingError(
             "This network takes points of a plane, neither sounds nor pictures; choose another model.", code="kind"
@@ -71,7 +71,7 @@ class PlaneNetwork(StagedNetwork):
     """Coordinates as they are, and a head of three hidden layers: all of the network is what methods thin and train."""
 
     def __init__(self, width: int, rate: float) -> None:
-        super().__init__("plane", "image", 2, _NoMedia())
+        super().__init__("plane", "image", 2, NoMedia())
         layers: list[nn.Module] = []
         for number, before in enumerate((2, width, width), start=1):
             layers += [nn.utils.skip_init(nn.Linear, before, width), nn.ReLU()]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.lessons._classroom import Classroom, key_of
 from core.lessons._contract import Lesson
-from core.lessons._pictures import Picture
+from core.lessons._pictures import Chain, Picture
 from core.settings import Settings
 from core.ui import cached
 
@@ -24,10 +24,10 @@ def _classroom(_settings: Settings, known: tuple[str, ...]) -> Classroom:
     return Classroom(_settings)
 
 
-def before(lesson: Lesson, config: Any, seed: int) -> tuple[Picture, ...]:
+def before(lesson: Lesson, config: Any, seed: int) -> tuple[Picture | Chain, ...]:
     return _before(key_of(lesson, config, seed), lesson, config, seed, cached.settings())
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _before(key: str, _lesson: Lesson, _config: Any, _seed: int, _settings: Settings) -> tuple[Picture, ...]:
+def _before(key: str, _lesson: Lesson, _config: Any, _seed: int, _settings: Settings) -> tuple[Picture | Chain, ...]:
     return _lesson.before(_config, _seed, _settings)

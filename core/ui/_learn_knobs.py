@@ -54,7 +54,7 @@ def show(now: Asked) -> None:
 
 def clicked(now: Asked, picture: Plane, key: str) -> None:
     """The points, where a click adds one. It is in the URL as the knobs are."""
-    kept = _kept(now.lesson, next(one for one in settings_of(now.lesson.Config()) if one.name == "added"))
+    place = kept(now.lesson, "added")
     own = _plane.read_points(now.config.added)
     st.markdown(f"**{picture.title}**")
     adds = st.segmented_control("A click adds", _ADDS, default=_ADDS[0], required=True, key=f"{key}-adds")
@@ -64,14 +64,14 @@ def clicked(now: Asked, picture: Plane, key: str) -> None:
         if adds != _ADDS[0] and trace == net and len(own) < _plane.MOST:
             label = np.array([_ADDS.index(adds) - 1])
             more = Points(np.concatenate([own.places, places[index : index + 1]]), np.concatenate([own.labels, label]))
-            address.put(kept, _plane.written(more))
+            address.put(place, _plane.written(more))
 
     plot.show(figure, key, alt=f"{picture.title}. {picture.finding}", select=adds != _ADDS[0],
               told=plot.Told(click=add), name="points")  # fmt: skip
     said = f"{picture.finding} {words.counted(len(own), 'point')} of yours." if len(own) else picture.finding
     st.caption(said)
     if len(own):
-        st.button("Remove mine", icon=":material/backspace:", type="tertiary", on_click=address.put, args=(kept, ""))
+        st.button("Remove mine", icon=":material/backspace:", type="tertiary", on_click=address.put, args=(place, ""))
 
 
 def link(now: Asked) -> dict[str, str]:
@@ -83,6 +83,10 @@ def link(now: Asked) -> dict[str, str]:
         if value != kept.default:
             told[kept.name] = kept.write(value)
     return told
+
+
+def kept(lesson: Lesson, name: str) -> Kept[Any]:
+    return _kept(lesson, next(one for one in settings_of(lesson.Config()) if one.name == name))
 
 
 def _rest(lesson: Lesson) -> None:
@@ -110,8 +114,8 @@ def _widget(lesson: Lesson, one: Setting) -> None:
         st.slider(label, float(one.least), float(one.most), step=step, format="%.2f", help=tip, **bound.widget(kept))
 
 
-def _said(choice: object) -> str:
-    return label_of(str(choice))
+def _said(choice: str | float) -> str:
+    return label_of(choice) if isinstance(choice, str) else f"{choice:g}"
 
 
 def _kept(lesson: Lesson, one: Setting) -> Kept[Any]:

@@ -6,10 +6,11 @@ import streamlit as st
 
 from core.errors import UserFacingError
 from core.lessons._contract import Lesson, Outcome, lessons
-from core.lessons._pictures import Picture, Plane, Strip
+from core.lessons._pictures import Chain, Picture, Plane, Strip
 from core.media import preview
 from core.ui import (
     _cached_learn,
+    _learn_chain,
     _learn_charts,
     _learn_knobs,
     _learn_take,
@@ -73,7 +74,7 @@ def _lesson(asked: Asked) -> None:
         else:
             _learn_knobs.show(asked)
     with left:
-        _before(asked, guess is not None and hasattr(asked.config, "added"))
+        _before(asked, guess is not None)
     if guess is not None:
         found = _computed(asked)
         if found is not None:
@@ -111,10 +112,13 @@ def _again(lesson: Lesson) -> None:
     st.session_state.pop(_guess(lesson), None)
 
 
-def _before(asked: Asked, open_to_clicks: bool) -> None:
+def _before(asked: Asked, live: bool) -> None:
+    """``live``: the guess is made, and what is shown takes clicks."""
     for number, picture in enumerate(_cached_learn.before(asked.lesson, asked.config, asked.seed)):
         key = f"learn-{asked.lesson.key}-before-{number}"
-        if isinstance(picture, Plane) and open_to_clicks:
+        if isinstance(picture, Chain):
+            _learn_chain.show(asked, picture, live, key)
+        elif isinstance(picture, Plane) and live and hasattr(asked.config, "added"):
             _learn_knobs.clicked(asked, picture, key)
         else:
             _draw(picture, key)
