@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from core.metrics.students import Mean
+from core.metrics.students import Mean, mean_of
 from core.pipeline import recorded, swept
 from core.pipeline.recorded import Recorded
 from core.pipeline.swept import CHOOSE, SEEDS, Point, Swept, Wanted, axis_of
@@ -120,6 +120,16 @@ class Study:
 def series(found: Swept, title: str, meaning: Meaning, points: Iterable[Point], key: str) -> Series:
     """A figure of the test items at each of some points."""
     return Series(title, meaning, tuple(found.mean(point, "test", key) for point in points))
+
+
+def mean_over(values: Mapping[int, float]) -> Mean | None:
+    """Of what a table gives for each seed or fold."""
+    return mean_of(list(values.values())) if values else None
+
+
+def less(one: Mapping[int, float], other: Mapping[int, float]) -> Mean | None:
+    """The difference of two tables' figures, seed by seed or fold by fold."""
+    return mean_of([one[unit] - other[unit] for unit in one]) if one and other else None
 
 
 def told(mean: Mean | None, digits: int = 3) -> str:
