@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from core.checkpoints.answers import Answers
 from core.cli import main
 from core.contracts import Dataset
 from core.errors import UserFacingError
 from core.pipeline import _point, swept
 from core.pipeline import ready as ready_module
+from core.pipeline._given import Given, changed, parted
 from core.pipeline.sweep import sweep
 from core.pipeline.swept import Axis, Row, Swept, Wanted, axis_of
 from core.settings import Settings
+from core.training.plan import plan_of
+from core.training.recipes import pick
 from tests.toy_models import few_digits
 
 FIXED = ("data=digits", "backbone=toy", "network.kind=image", "network.hidden=16", "schedule.epochs=4",
@@ -118,6 +122,49 @@ def test_folds_are_tested_in_turn_and_the_next_one_chooses(settings: Settings, d
     assert [row.fold for row in found.rows] == [1, 4]
     assert found.units == "2 folds"
     assert found.counts == {"train": 48, "validation": 24, "test": 24}
+
+
+def test_training_items_are_taken_away_or_labelled_wrongly(settings: Settings, digits: Dataset) -> None:
+    with given(digits):
+        found = ready_module.ready(plan_of(pick("own"), FIXED), settings)
+    whole = found.examples["train"]
+    half, few = (changed(found, Given(kept=share)).examples["train"] for share in (0.5, 0.25))
+    assert set(few.ids) < set(half.ids) < set(whole.ids)
+    assert [int((half.labels == label).sum()) for label in range(4)] == [8, 8, 8, 8], "of 16 a class"
+    wrong = changed(found, Given(wrong=0.4))
+    spoilt = wrong.examples["train"].labels != whole.labels
+    assert 0.2 < spoilt.float().mean() < 0.6
+    assert wrong.examples["train"].ids == whole.ids
+    assert wrong.examples["test"] is found.examples["test"]
+    assert bool((changed(found, Given(wrong=1.0)).examples["train"].labels != whole.labels).all())
+    assert parted(("given.kept=0.5", "schedule.epochs=2")) == (("schedule.epochs=2",), Given(kept=0.5))
+
+
+def test_strangers_of_another_set_are_asked(settings: Settings, digits: Dataset, monkeypatch) -> None:
+    """The test items themselves cannot be told from the test items."""
+    monkeypatch.setattr(_point, "open_source", lambda *_: digits)
+    with given(digits):
+        wanted = replace(WANTED, over=(axis_of("given.kept=0.5"),), seeds=1, outside="others")
+        found = sweep(wanted, settings)
+        assert {v for k, v in found.rows[0].test.items() if k.startswith("ood_auroc")} == {0.5}
+        assert found.answers(wanted)
+        assert not found.answers(replace(wanted, outside=""))
+        monkeypatch.setattr(_point, "open_source", lambda *_: replace(digits, kind="audio", title="Sounds"))
+        with pytest.raises(UserFacingError, match="Sounds is of the kind audio"):
+            sweep(wanted, settings)
+        with pytest.raises(UserFacingError, match="set settled to no"):
+            sweep(replace(wanted, settings=(*FIXED, "settled=yes", "method=laplace"), outside=""), settings)
+
+
+def test_levels_slopes_and_parts_of_answers_are_plain_formulas() -> None:
+    probs = np.array([[0.9, 0.1]] * 5)
+    doubts = {"total": np.array([0.1, 0.2, 0.3, 0.4, 0.9]), "aleatoric": np.array([0.1, 0.2, 0.2, 0.2, 0.4]),
+              "epistemic": np.array([0.0, 0.0, 0.1, 0.2, 0.5])}  # fmt: skip
+    said = Answers(tuple("abcde"), "multiclass", 5, probs, doubts)
+    found = _point.figures_of(said, np.array([0, 0, 0, 0, 1]), list("abcde"))
+    assert found["level:epistemic"] == pytest.approx(0.16)
+    assert found["slope:total"] == pytest.approx(1.0 - 0.8), "the most doubtful fifth is the wrong one"
+    assert found["parts"] == pytest.approx(stats.spearmanr(doubts["aleatoric"], doubts["epistemic"]).statistic)
 
 
 def table(values: dict[tuple[str, int, int | None], tuple[float, float]]) -> Swept:
