@@ -1,4 +1,4 @@
-"""The figures of the README and the commands behind them: `make figures` runs those that are missing.
+"""The figures of the README and the commands behind them: `make figures` runs those that are missing, and studies.
 
 Each row is a command of this app. Its document is kept in checkpoints/evaluations with the date and the machine, and
 the table is read from there; a row that was never run says so.
@@ -18,6 +18,7 @@ from core.pipeline import recorded
 from core.pipeline.recorded import Recorded
 from core.settings import Settings, load
 from tests import evidence_words as words
+from tests.question_table import unanswered
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "checkpoints" / "evaluations"
@@ -32,25 +33,6 @@ class Row:
     goal: str
     told: Callable[[Document], words.Told]
     needs: tuple[str, ...] = ()  # models that it judges
-
-
-def _transfer() -> tuple[Row, ...]:
-    rows = []
-    for method in ("deterministic", "mc_dropout", "flipout", "det_flip"):
-        for way in ("fixed", "fine-tuned", "scratch"):
-            recipe = "vi-pann-scratch" if way == "scratch" else f"vi-pann-transfer --set fit={way}"
-            pretrained = () if way == "scratch" else (f"scenes-{method.replace('_', '-')}",)
-            rows.append(
-                Row(
-                    f"transfer-{method.replace('_', '-')}-{way}",
-                    f"Soundbox scenes to ESC-10: {method}, {way}",
-                    f"crossval {recipe} --set method={method} --plain --measure total",
-                    "measured",
-                    words.transferred,
-                    pretrained,
-                )
-            )
-    return tuple(rows)
 
 
 def _zero_shot() -> tuple[Row, ...]:
@@ -160,7 +142,6 @@ ROWS = (
         )
         for data in ("soundbox", "toybox")
     ),
-    *(row for row in _transfer() if row.name != "transfer-flipout-scratch"),
 )
 
 
@@ -182,9 +163,7 @@ def table() -> str:
             lines.append(f"| {row.what} | {row.goal} | not yet | – | `{row.command}` |")
             continue
         told = row.told(found.document)
-        lines.append(
-            f"| {row.what} | {row.goal} | {told.measured} | {told.reached} | `{row.command}`, {found.date} |"
-        )
+        lines.append(f"| {row.what} | {row.goal} | {told.measured} | {told.reached} | `{row.command}`, {found.date} |")
     return "\n".join(lines)
 
 
@@ -211,6 +190,10 @@ def main(only: tuple[str, ...]) -> int:
             continue
         sys.stderr.write(f"{row.name}: python -m core {row.command}\n")
         failed += recorded.record(row.name, f"core {row.command}", load(), shipped=True) != 0
+    for key in unanswered():
+        if not only or key.startswith(only):
+            sys.stderr.write(f"python -m core study {key} --ship\n")
+            failed += recorded.call(f"core study {key} --ship", load()).returncode != 0
     return min(failed, 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.experiments._study import Answer, Panel, Series, Spoken, Study, side, signed, verdict_of
+from core.experiments._study import Answer, Panel, Series, Spoken, Study, side, signed, told, verdict_of
 from core.metrics.students import Mean, mean_of
 
 _SEEDS = range(3)
@@ -24,8 +24,11 @@ def tell(documents: Mapping[str, Any]) -> Answer:
     found = {title: [documents[_document(key, data, seed).name]["measures"] for seed in _SEEDS]
              for title, (key, data) in _SETS.items()}  # fmt: skip
     apart = {title: mean_of([_of(one, "score") - _of(one, "total") for one in each]) for title, each in found.items()}
-    gains = "; ".join(f"{signed(one)} on {title}" for title, one in apart.items())
-    sentence = f"Against the entropy of the six classes, the R-AUROC of the predicted loss differs by {gains}."
+    each = "; ".join(
+        f"{told(mean)} on {title}, {signed(apart[title])} against the entropy of the six classes"
+        for title, mean in zip(found, _means(found, "score"), strict=True)
+    )
+    sentence = f"R-AUROC of the predicted loss: {each}."
     lines = (
         Series("predicted loss", "predicted", _means(found, "score")),
         Series("entropy", "total", _means(found, "total")),

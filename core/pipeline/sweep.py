@@ -45,7 +45,7 @@ def sweep(
     for number, (point, seed, fold) in enumerate(runs):
         progress(number, len(runs), "train")
         done = run(point, seed, fold)
-        counts = counts or done.counts
+        counts = {side: max(count, counts.get(side, 0)) for side, count in done.counts.items()}
         rows += [
             Row((*point, *each.more), seed, fold, each.validation, each.test, each.cost, done.mark)
             for each in done.measured

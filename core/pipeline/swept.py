@@ -60,7 +60,7 @@ class Swept:
     rows: tuple[Row, ...]
     outside: str = ""  # the set whose items were asked as strangers; none: the set's own
     data: str = ""
-    counts: Mapping[str, int] | None = None  # items of each side, of the first training
+    counts: Mapping[str, int] | None = None  # items of each side, the most of any training
     command: str = ""
     date: str = ""
     machine: str = ""

@@ -161,9 +161,9 @@ def test_levels_slopes_and_parts_of_answers_are_plain_formulas() -> None:
     doubts = {"total": np.array([0.1, 0.2, 0.3, 0.4, 0.9]), "aleatoric": np.array([0.1, 0.2, 0.2, 0.2, 0.4]),
               "epistemic": np.array([0.0, 0.0, 0.1, 0.2, 0.5])}  # fmt: skip
     said = Answers(tuple("abcde"), "multiclass", 5, probs, doubts)
-    found = _point.figures_of(said, np.array([0, 0, 0, 0, 1]), list("abcde"))
+    found = _point.figures_of(said, np.array([0, 0, 0, 1, 1]), list("abcde"))
     assert found["level:epistemic"] == pytest.approx(0.16)
-    assert found["slope:total"] == pytest.approx(1.0 - 0.8), "the most doubtful fifth is the wrong one"
+    assert found["slope:total"] == pytest.approx(3 / 4 - 3 / 5), "the most doubtful fifth is wrong"
     assert found["parts"] == pytest.approx(stats.spearmanr(doubts["aleatoric"], doubts["epistemic"]).statistic)
 
 
