@@ -12,6 +12,7 @@ from core import registry
 from core.configs import from_json
 from core.errors import UserFacingError
 from core.lessons._contract import PACKAGE, Lesson, packed
+from core.lessons._pictures import Chart, flat
 from core.runner import Limits
 from core.runner._child import main
 from core.settings import Settings
@@ -24,13 +25,18 @@ class Teaching:
     def told(
         self, message: dict[str, Any], arrays: Sequence[np.ndarray], alive: Callable[..., None]
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
-        def progress(done: int, total: int, stage: str) -> None:
-            alive(of=message["key"], done=done, total=total, stage=stage)
+        def progress(done: int, total: int, stage: str, so_far: Chart | None = None) -> None:
+            more = {} if so_far is None else {"so_far": flat(so_far)}
+            alive(of=message["key"], done=done, total=total, stage=stage, **more)
 
         try:
             lesson: Lesson = registry.pick(PACKAGE, "LESSON", message["lesson"])
             config = from_json(lesson.Config, message["config"])
-            outcome, found = packed(lesson.compute(config, message["seed"], self._settings, progress))
+            told = (config, message["seed"], self._settings, progress)
+            if arrays and lesson.hear is not None:
+                outcome, found = packed(lesson.hear(arrays[0], message["rate"], *told))
+            else:
+                outcome, found = packed(lesson.compute(*told))
         except UserFacingError as error:
             return {"refused": str(error)}, []
         return {"outcome": outcome}, found

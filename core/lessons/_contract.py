@@ -17,9 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from core import registry
-from core.contracts import Progress, no_progress
 from core.lessons import _pictures
-from core.lessons._pictures import Chain, Picture
+from core.lessons._pictures import Chain, Chart, Picture
 from core.settings import Settings
 
 PACKAGE = "core.lessons"
@@ -62,8 +61,34 @@ class Own:
     query: tuple[tuple[str, str], ...] = ()
 
 
+class Telling(Protocol):
+    """A Progress that may be given a chart which is still growing."""
+
+    def __call__(self, done: int, total: int, stage: str, so_far: Chart | None = None) -> None: ...
+
+
+def untold(done: int, total: int, stage: str, so_far: Chart | None = None) -> None:
+    """The Telling of a caller that does not watch."""
+
+
 class Compute(Protocol):
-    def __call__(self, config: Any, seed: int, settings: Settings, progress: Progress = no_progress) -> Outcome: ...
+    def __call__(self, config: Any, seed: int, settings: Settings, progress: Telling = untold) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What a lesson makes of a reader's own sound."""
+
+    says: str
+    pictures: tuple[Picture, ...]
+
+
+class Hear(Protocol):
+    """``samples`` (time,) float32, mono, at ``rate`` Hz."""
+
+    def __call__(
+        self, samples: np.ndarray, rate: int, config: Any, seed: int, settings: Settings, progress: Telling = untold
+    ) -> Heard: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +109,7 @@ class Lesson:
     terms: tuple[str, ...]  # measures whose words are explained, as core.ui.measures calls them
     own: Own
     seconds: float  # what computing takes on an idle core
+    hear: Hear | None = None  # what becomes of a reader's own sound, where that has a meaning
 
 
 def lessons() -> tuple[Lesson, ...]:
@@ -92,17 +118,17 @@ def lessons() -> tuple[Lesson, ...]:
 
 # ---- between two processes ----
 
-_KINDS = {**_pictures.KINDS, "Number": Number, "Outcome": Outcome}
+_KINDS = {**_pictures.KINDS, "Number": Number, "Outcome": Outcome, "Heard": Heard}
 
 
-def packed(outcome: Outcome) -> tuple[Any, list[np.ndarray]]:
+def packed(outcome: Outcome | Heard) -> tuple[Any, list[np.ndarray]]:
     arrays: list[np.ndarray] = []
     return _pictures.pack(outcome, arrays, _KINDS), arrays
 
 
-def unpacked(told: Any, arrays: list[np.ndarray]) -> Outcome:
+def unpacked(told: Any, arrays: list[np.ndarray]) -> Outcome | Heard:
     found = _pictures.unpack(told, arrays, _KINDS)
-    assert isinstance(found, Outcome)
+    assert isinstance(found, (Outcome, Heard))
     return found
 
 

@@ -71,6 +71,26 @@ class Spectrogram:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """What was taken for what: a class a row, an answer a column."""
+
+    title: str
+    finding: str
+    names: tuple[str, ...]
+    counts: np.ndarray  # (classes, classes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wiring:
+    """Networks of the same layers, each with units of its own."""
+
+    title: str
+    finding: str
+    names: tuple[str, ...]
+    kept: np.ndarray  # (networks, layers, units) True where a unit is there
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Strip:
     """Sounds to hear, or pictures to look at, side by side. ``rate`` is that of the sounds; None: pictures."""
 
@@ -99,9 +119,9 @@ class Chain:
     links: tuple[Link, ...]
 
 
-Chart = Lines | Plane | Spectrogram
+Chart = Lines | Plane | Spectrogram | Table | Wiring
 Picture = Chart | Strip
-KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Spectrogram, Strip)}
+KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Spectrogram, Table, Wiring, Strip)}
 
 
 def pack(value: Any, arrays: list[np.ndarray], kinds: Mapping[str, type] = KINDS) -> Any:
@@ -130,3 +150,14 @@ def unpack(value: Any, arrays: Sequence[np.ndarray], kinds: Mapping[str, type] =
         return arrays[value["at"]]
     fields = {key: unpack(part, arrays, kinds) for key, part in value.items() if key}
     return kinds[value[""]](**fields)
+
+
+def flat(picture: Chart) -> dict[str, Any]:
+    """As JSON alone, for a small chart that is on its way before the answer is."""
+    arrays: list[np.ndarray] = []
+    told = pack(picture, arrays)
+    return {"picture": told, "arrays": [array.tolist() for array in arrays]}
+
+
+def raised(told: Mapping[str, Any]) -> Chart:
+    return unpack(told["picture"], [np.array(values) for values in told["arrays"]])

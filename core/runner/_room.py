@@ -52,8 +52,9 @@ class Room(Generic[T]):
         progress: Progress = no_progress,
         on_place: Callable[[int], None] = lambda before: None,
         arrays: Sequence[np.ndarray] = (),
+        on_sign: Callable[[dict[str, Any]], None] = lambda told: None,
     ) -> T:
-        """``on_place`` is told how many are answered first."""
+        """``on_place`` is told how many are answered first, ``on_sign`` every sign of life as it came."""
         ticket = object()
         with self._turn:
             if len(self._line) >= _WAITING:
@@ -63,7 +64,7 @@ class Room(Generic[T]):
             self._wait(ticket, on_place)
             found = self.found(key)
             if found is None:
-                found = self._asked({**message, "event": "compute", "key": key}, progress, arrays)
+                found = self._asked({**message, "event": "compute", "key": key}, progress, arrays, on_sign)
                 with self._turn:
                     self._known[key] = found
                     while len(self._known) > self._kept:
@@ -92,10 +93,17 @@ class Room(Generic[T]):
         with self._turn:
             return self._line.index(ticket)
 
-    def _asked(self, message: dict[str, Any], progress: Progress, arrays: Sequence[np.ndarray]) -> T:
+    def _asked(
+        self,
+        message: dict[str, Any],
+        progress: Progress,
+        arrays: Sequence[np.ndarray],
+        on_sign: Callable[[dict[str, Any]], None],
+    ) -> T:
         def sign(told: dict[str, Any]) -> None:
             if told.get("of") == message["key"]:  # not of somebody who has left
                 progress(told["done"], told["total"], told["stage"])
+                on_sign(told)
 
         for last in (False, True):
             if self._worker is None or not self._worker.alive:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.lessons._pictures import Chart, Field, Lines, Plane, Spectrogram
-from core.ui import figures, palette, plot
+from core.lessons._pictures import Chart, Field, Lines, Plane, Spectrogram, Table, Wiring
+from core.ui import _train_charts, figures, palette, plot
+from core.ui._learn_wiring import wiring
 from core.ui._line_names import name_ends
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ HEIGHT, _BESIDE = 300, 250  # pixels; of fields beside each other
 def figure_of(picture: Chart, dark: bool) -> Figure:
     if isinstance(picture, Lines):
         return lines(picture, dark)
+    if isinstance(picture, Wiring):
+        return wiring(picture, dark)
+    if isinstance(picture, Table):
+        figure = _train_charts.table_figure(picture.counts, picture.names, dark)
+        return figure.update_traces(text=picture.counts, texttemplate="%{text}")
     return plane(picture, dark) if isinstance(picture, Plane) else spectrogram(picture, dark)
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserFacingError
 from core.lessons._contract import Lesson, Outcome, lessons
-from core.lessons._pictures import Chain, Picture, Plane, Strip
-from core.media import preview
+from core.lessons._pictures import Chart, Plane
 from core.ui import (
     _cached_learn,
-    _learn_chain,
-    _learn_charts,
+    _learn_draw,
     _learn_knobs,
+    _learn_own,
     _learn_take,
     address,
     bound,
     glossary,
-    plot,
-    shell,
     words,
 )
 from core.ui._learn_knobs import Asked
@@ -74,9 +74,10 @@ def _lesson(asked: Asked) -> None:
         else:
             _learn_knobs.show(asked)
     with left:
+        bar, growing = st.empty(), st.empty()  # while it is computed; then they are gone
         _before(asked, guess is not None)
     if guess is not None:
-        found = _computed(asked)
+        found = _computed(asked, bar, growing)
         if found is not None:
             _reveal(asked, found, guess)
 
@@ -114,23 +115,26 @@ def _again(lesson: Lesson) -> None:
 
 def _before(asked: Asked, live: bool) -> None:
     """``live``: the guess is made, and what is shown takes clicks."""
-    for number, picture in enumerate(_cached_learn.before(asked.lesson, asked.config, asked.seed)):
+    try:
+        pictures = _cached_learn.before(asked.lesson, asked.config, asked.seed)
+    except UserFacingError as error:
+        st.error(words.plain(str(error), 300), icon=":material/block:")
+        return
+    for number, picture in enumerate(pictures):
         key = f"learn-{asked.lesson.key}-before-{number}"
-        if isinstance(picture, Chain):
-            _learn_chain.show(asked, picture, live, key)
-        elif isinstance(picture, Plane) and live and hasattr(asked.config, "added"):
+        if isinstance(picture, Plane) and live and hasattr(asked.config, "added"):
             _learn_knobs.clicked(asked, picture, key)
         else:
-            _draw(picture, key)
+            _learn_draw.show(picture, key)
 
 
-def _computed(asked: Asked) -> Outcome | None:
+def _computed(asked: Asked, slot: DeltaGenerator, growing: DeltaGenerator) -> Outcome | None:
     room = _cached_learn.classroom()
     found = room.known(asked.lesson, asked.config, asked.seed)
     if found is not None:
         return found
-    slot = st.empty()
     bar = slot.progress(0.0, "The lessons' process is waking; the first time that takes a few seconds.")
+    drawn = itertools.count()
 
     def progress(done: int, total: int, stage: str) -> None:
         bar.progress(done / total, f"{stage} ({done} of {total})")
@@ -138,11 +142,16 @@ def _computed(asked: Asked) -> Outcome | None:
     def on_place(before: int) -> None:
         bar.progress(0.0, f"{words.counted(before, 'reader')} before you; then it is your turn.")
 
+    def on_chart(chart: Chart) -> None:
+        with growing.container():
+            _learn_draw.show(chart, f"learn-growing-{next(drawn)}")
+
     try:
-        found = room.outcome(asked.lesson, asked.config, asked.seed, progress, on_place)
+        found = room.outcome(asked.lesson, asked.config, asked.seed, progress, on_place, on_chart)
     except UserFacingError as error:
         st.error(words.plain(str(error), 300), icon=":material/block:")
     slot.empty()
+    growing.empty()
     return found
 
 
@@ -157,7 +166,7 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
     first, *rest = found.pictures
     left, beside = st.columns([3, 2], gap="large")
     with left:
-        _draw(first, f"learn-{lesson.key}-0")
+        _learn_draw.show(first, f"learn-{lesson.key}-0")
     with beside:
         st.markdown("**What you just saw**")
         st.markdown("\n".join(f"- {words.plain(sentence, 400)}" for sentence in found.sentences))
@@ -168,34 +177,12 @@ def _reveal(asked: Asked, found: Outcome, guess: int) -> None:
     for start in range(0, len(rest), 2):
         for place, column in enumerate(st.columns(2, gap="large")[: len(rest) - start], start):
             with column:
-                _draw(rest[place], f"learn-{lesson.key}-{place + 1}")
+                _learn_draw.show(rest[place], f"learn-{lesson.key}-{place + 1}")
     st.divider()
-    st.markdown(f"**Now with a file of your own.** {lesson.own.says}")
-    own = lesson.own
-    st.page_link(own.page, label=own.label, icon=":material/upload_file:", query_params=dict(own.query))
+    _learn_own.show(asked)
     _learn_take.show(asked, found)
 
 
 def _within(option: str) -> str:
     """As it stands inside a sentence; names keep their capitals."""
     return option[:1].lower() + option[1:]
-
-
-def _draw(picture: Picture, key: str) -> None:
-    st.markdown(f"**{picture.title}**")
-    if isinstance(picture, Strip):
-        _strip(picture)
-        return
-    figure = _learn_charts.figure_of(picture, shell.is_dark())
-    plot.show(figure, key, alt=f"{picture.title}. {picture.finding}", name=key)
-    st.caption(words.plain(picture.finding, 300))
-
-
-def _strip(strip: Strip) -> None:
-    for column, name, item in zip(st.columns(len(strip.items)), strip.names, strip.items, strict=True):
-        with column:
-            if strip.rate is None:
-                st.image(item, width=160, alt=f"{strip.title}: {name}")
-            else:
-                st.audio(preview.of_samples(item, strip.rate), format="audio/flac", alt=f"{strip.title}: {name}")
-            st.caption(name)
