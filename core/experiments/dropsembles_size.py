@@ -24,16 +24,21 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
     usual = members.index(_USUAL)
     apart = found.less(ours[usual], deep[usual], "test", "nll")
     calm = found.less(ours[usual], dropped[usual], "test", "ece")
-    cost = [found.mean(points[usual], "cost", "train_seconds") for points in (ours, deep)]
-    share = "–" if cost[0] is None or cost[1] is None else f"{cost[0].value / cost[1].value:.0%}"
     sentence = (
         f"With {_USUAL} members the NLL on the new world is {signed(apart)} nats from the deep ensemble's, for "
-        f"{share} of its training time, and the ECE {signed(calm)} from MC dropout's. From {members[0]} to "
-        f"{members[-1]} members the NLL changes by {signed(found.less(ours[-1], ours[0], 'test', 'nll'))}."
+        f"{_share(found):.0%} of its steps of training, and the ECE {signed(calm)} from MC dropout's. From {members[0]} "
+        f"to {members[-1]} members the NLL changes by {signed(found.less(ours[-1], ours[0], 'test', 'nll'))}."
     )
     near = -1 if side(apart) > 0 else 1  # as good, unless it is worse by more than chance
     panels = tuple(_panel(found, members, ours, deep, dropped, key) for key in ("nll", "ece"))
     return Answer(sentence, verdict_of((near, -side(calm))), panels)
+
+
+def _share(found: Swept) -> float:
+    """Of a deep ensemble's steps: one network learns the old world, and all members the new one."""
+    known = dict(setting.partition("=")[::2] for setting in found.settings)
+    first, later, members = int(known["steps"]), int(known["later_steps"]), int(_USUAL)
+    return (first + members * later) / (members * (first + later))
 
 
 def _points(members: Sequence[str], key: str) -> list[Point]:
