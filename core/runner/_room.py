@@ -56,6 +56,12 @@ class Room(Generic[T]):
     ) -> T:
         """``on_place`` is told how many are answered first, ``on_sign`` every sign of life as it came."""
         ticket = object()
+
+        def sign(told: dict[str, Any]) -> None:
+            if told.get("of") == key:  # not of somebody who has left
+                progress(told["done"], told["total"], told["stage"])
+                on_sign(told)
+
         with self._turn:
             if len(self._line) >= _WAITING:
                 raise UserFacingError(f"Many are waiting for {self._name}; try again in a minute.", code="busy")
@@ -64,7 +70,7 @@ class Room(Generic[T]):
             self._wait(ticket, on_place)
             found = self.found(key)
             if found is None:
-                found = self._asked({**message, "event": "compute", "key": key}, progress, arrays, on_sign)
+                found = self._asked({**message, "event": "compute", "key": key}, sign, arrays)
                 with self._turn:
                     self._known[key] = found
                     while len(self._known) > self._kept:
@@ -94,17 +100,8 @@ class Room(Generic[T]):
             return self._line.index(ticket)
 
     def _asked(
-        self,
-        message: dict[str, Any],
-        progress: Progress,
-        arrays: Sequence[np.ndarray],
-        on_sign: Callable[[dict[str, Any]], None],
+        self, message: dict[str, Any], sign: Callable[[dict[str, Any]], None], arrays: Sequence[np.ndarray]
     ) -> T:
-        def sign(told: dict[str, Any]) -> None:
-            if told.get("of") == message["key"]:  # not of somebody who has left
-                progress(told["done"], told["total"], told["stage"])
-                on_sign(told)
-
         for last in (False, True):
             if self._worker is None or not self._worker.alive:
                 self.close()

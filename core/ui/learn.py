@@ -9,9 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import UserFacingError
 from core.lessons._contract import Lesson, Outcome, lessons
-from core.lessons._pictures import Chart, Plane
+from core.lessons._pictures import Chain, Chart, Plane
 from core.ui import (
     _cached_learn,
+    _learn_chain,
     _learn_draw,
     _learn_knobs,
     _learn_own,
@@ -122,7 +123,9 @@ def _before(asked: Asked, live: bool) -> None:
         return
     for number, picture in enumerate(pictures):
         key = f"learn-{asked.lesson.key}-before-{number}"
-        if isinstance(picture, Plane) and live and hasattr(asked.config, "added"):
+        if isinstance(picture, Chain):
+            _learn_chain.show(asked, picture, live, key)
+        elif isinstance(picture, Plane) and live and hasattr(asked.config, "added"):
             _learn_knobs.clicked(asked, picture, key)
         else:
             _learn_draw.show(picture, key)
