@@ -26,7 +26,7 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
     calm = found.less(ours[usual], dropped[usual], "test", "ece")
     sentence = (
         f"With {_USUAL} members the NLL on the new world is {signed(apart)} nats from the deep ensemble's, for "
-        f"{_share(found):.0%} of its steps of training, and the ECE {signed(calm)} from MC dropout's. From {members[0]} "
+        f"{_share(found):.0%} of its training steps, and the ECE {signed(calm)} from MC dropout's. From {members[0]} "
         f"to {members[-1]} members the NLL changes by {signed(found.less(ours[-1], ours[0], 'test', 'nll'))}."
     )
     near = -1 if side(apart) > 0 else 1  # as good, unless it is worse by more than chance
