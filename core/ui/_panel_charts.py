@@ -23,12 +23,15 @@ def drawn(panel: Panel, dark: bool) -> Figure:
 
     colours = palette.palette(dark)
     figure = go.Figure(layout=palette.layout(dark, HEIGHT))
-    middle, apart = (len(panel.series) - 1) / 2, _APART if panel.joined else 0.0
+    beside = [
+        [n for n, line in enumerate(panel.series) if line.values[place] is not None]
+        for place in range(len(panel.places))
+    ]
     for number, line in enumerate(panel.series):
         here = [(place, mean) for place, mean in enumerate(line.values) if mean is not None]
         colour = getattr(colours, line.meaning)
         figure.add_scatter(
-            x=[place + apart * (number - middle) for place, _ in here],
+            x=[_x(place, beside[place].index(number), len(beside[place])) for place, _ in here],
             y=[mean.value for _, mean in here],
             error_y=whiskers([mean for _, mean in here]),
             mode="lines+markers" if panel.joined else "markers",
@@ -48,6 +51,11 @@ def drawn(panel: Panel, dark: bool) -> Figure:
                         range=[-0.4, last + 0.4], showgrid=False)  # fmt: skip
     figure.update_yaxes(title_text=panel.y)
     return figure
+
+
+def _x(place: int, number: int, count: int) -> float:
+    """Those of one place stand side by side around it."""
+    return place + _APART * (number - (count - 1) / 2)
 
 
 def whiskers(means: list[Mean]) -> dict[str, object]:

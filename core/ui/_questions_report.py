@@ -41,7 +41,8 @@ def summary(cards: Cards) -> str:
 
 def scope(answer: Answer) -> str:
     """What a card's figures stand on."""
-    return f"{answer.stands}. Brackets and bars: Student's 95 % interval over seeds or folds, where there are several."
+    stands = answer.stands[:1].upper() + answer.stands[1:]
+    return f"{stands}. Brackets and bars: Student's 95 % interval over seeds or folds, where there are several."
 
 
 def columns(cards: Cards, verdicts: Mapping[Verdict, str]) -> dict[str, Sequence[str]]:

@@ -231,6 +231,8 @@ def test_every_panel_is_drawn_also_where_seeds_agree(study: Study) -> None:
             assert sum(len(trace["x"]) for trace in drawn) == sum(
                 mean is not None for line in panel.series for mean in line.values
             )
+            places = [round(x, 6) for trace in drawn for x in trace["x"]]
+            assert len(set(places)) == len(places), "none hides another"
             assert _panel_charts.finding(panel)
 
 
