@@ -53,7 +53,7 @@ def _traces(kept: np.ndarray, dark: bool) -> tuple[object, ...]:
     ends = np.array([(a, b, c, d, np.nan, np.nan) for a, b, c, d in wires], np.float32).reshape(-1, 2)
     there, gone = kept.ravel(), ~kept.ravel()
     thin = {"width": 0.5, "color": plot.faint(colours.ink)}
-    lines = go.Scatter(x=ends[:, 0], y=ends[:, 1], mode="lines", line=thin, hoverinfo="skip")
+    lines = go.Scatter(x=ends[:, 0], y=ends[:, 1], mode="lines", line=thin, opacity=0.5, hoverinfo="skip")
     full = go.Scatter(
         x=x[there], y=y[there], mode="markers", marker={"size": 5, "color": colours.kept}, hoverinfo="skip"
     )
