@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,23 @@ import numpy as np
 from core.configs import from_json
 from core.contracts import Progress, no_progress
 from core.errors import UserFacingError
-from core.pipeline.reconstruct import FAR, TITLES, Answer, Asked, Filled, asked_of, find, mark_of, packed
+from core.pipeline.reconstruct import (
+    FAR,
+    TITLES,
+    Answer,
+    Asked,
+    Filled,
+    asked_of,
+    find,
+    mark_of,
+    packed,
+    packed_pictures,
+)
 from core.runner import Limits
 from core.runner._child import main
 from core.settings import Settings
 from core.shapes import vertebra
+from core.shapes.colours import Config as Colours
 from core.shapes.fields import Field, ask, doubt_of
 from core.shapes.kept import Kept, load
 from core.shapes.observe import Observation
@@ -27,6 +39,7 @@ from core.shapes.surface import admitted_of
 from core.training._shape_cases import shown
 from core.training._shape_plan import Config
 from core.training._shape_results import judged
+from core.training.colours import painted
 
 SHOWN = 4  # members that are kept one by one
 _LEAST = 0.5  # of an own shape that has to lie in the box
@@ -73,8 +86,7 @@ def _answer(
     figures: dict[str, float | None] = {}
     if truth is not None:
         figures = judged(mean, total, truth, spacing_of(affine), config.band)
-        told = admitted_of(mean, truth, affine, FAR[config.data])
-        figures |= {"off": told.off, "admitted": told.admitted, "held": told.held}
+        figures |= asdict(admitted_of(mean, truth, affine, FAR[config.data]))
     members = draws[:SHOWN].reshape(-1, *shape).astype(np.float16)
     return Answer(key, mean.astype(np.float32), total, epistemic, members, figures, seconds)
 
@@ -110,6 +122,9 @@ class Filling:
             alive(of=message["key"], done=done, total=total, stage=stage)
 
         try:
+            if "colours" in message:
+                config = from_json(Colours, message["colours"])
+                return packed_pictures(painted(np.array(arrays[0]) / 255.0, config, progress))
             asked, own = asked_of(message, arrays)
             mark = mark_of(asked.data, self._settings)
             if mark not in self._kept:

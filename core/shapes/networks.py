@@ -40,7 +40,7 @@ class FieldNetwork(StagedNetwork):
     """
 
     def __init__(self, config: FieldConfig) -> None:
-        super().__init__("field", "image", config.dim + config.channels, _NoMedia())
+        super().__init__("field", "image", config.dim + config.channels, NoMedia())
         self.config = config
         self.own((("encode", Encode(config)),), Decoder(config))
 
@@ -155,7 +155,7 @@ class _FromZero(nn.Linear):
         nn.init.zeros_(self.weight)
 
 
-class _NoMedia:
+class NoMedia:
     def prepare(self, media: Media) -> Prepared:
         raise UserFacingError(
             "This network takes shapes on a grid, neither sounds nor pictures; choose another model.", code="kind"

@@ -55,22 +55,37 @@ def lines_of(probs: np.ndarray, affine: np.ndarray, level: float = 0.5) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Shares of the points of a drawn surface; None of nothing."""
+    """Shares of the points of two surfaces, the drawn and the true one; None of nothing."""
 
-    off: float | None  # that are further than ``far`` from the true one
-    admitted: float | None  # of those, that say it: the truth is within their play
-    held: float | None  # of all, whose play reaches the truth; nine in ten, if the field is right about itself
+    off: float | None  # of the drawn one, that are further than ``far`` from the true one: made up
+    admitted: float | None  # of those, whose play reaches the true one
+    missed: float | None  # of the true one, that are further than ``far`` from the drawn one
+    feared: float | None  # of those, where the field was not sure of either side: between 5 and 95 %
+    held: float | None  # of the drawn one, whose play reaches the truth; nine in ten, if it is right about itself
 
 
 def admitted_of(probs: np.ndarray, truth: np.ndarray, affine: np.ndarray, far: float) -> Admitted:
-    points = surface_of(probs, affine)
-    if not len(points) or truth.all() or not truth.any():
-        return Admitted(None, None, None)
-    everywhere = np.ones(truth.shape, bool)
-    distance = np.abs(Observation(truth, everywhere, affine).distance_at(points))
+    points, true = surface_of(probs, affine), surface_of(truth.astype(np.float64), affine)
+    if not len(points) or not len(true):
+        return Admitted(None, None, None, None, None)
+    distance = _away(points, truth, affine)
     reached = distance <= read(play_of(probs, spacing_of(affine)), points, affine)
+    lost = _away(true, probs > 0.5, affine) > far
+    unsure = np.abs(read(probs, true, affine) - 0.5) < 0.45
     off = distance > far
-    return Admitted(float(off.mean()), float(reached[off].mean()) if off.any() else None, float(reached.mean()))
+    return Admitted(float(off.mean()), _share(reached, off), float(lost.mean()), _share(unsure, lost), _share(reached))
+
+
+def _away(points: np.ndarray, solid: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Millimetres to the surface of a solid."""
+    if solid.all() or not solid.any():
+        return np.full(len(points), np.inf)
+    return np.abs(Observation(solid, np.ones(solid.shape, bool), affine).distance_at(points))
+
+
+def _share(of: np.ndarray, among: np.ndarray | None = None) -> float | None:
+    chosen = of if among is None else of[among]
+    return float(chosen.mean()) if len(chosen) else None
 
 
 def read(values: np.ndarray, points: np.ndarray, affine: np.ndarray) -> np.ndarray:

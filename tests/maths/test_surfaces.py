@@ -41,7 +41,7 @@ def test_a_field_that_says_nothing_of_a_surface_has_the_most_play() -> None:
 
 def test_a_surface_in_its_place_is_not_off() -> None:
     found = admitted_of(ball(1.0), ball(0.1) > 0.5, BOX.affine(SHAPE), 3.0)
-    assert (found.off, found.admitted, found.held) == (0.0, None, 1.0)
+    assert (found.off, found.admitted, found.missed, found.feared, found.held) == (0.0, None, 0.0, None, 1.0)
 
 
 def test_who_is_off_admits_it_only_with_play_enough() -> None:
@@ -50,6 +50,8 @@ def test_who_is_off_admits_it_only_with_play_enough() -> None:
     assert sure.off == pytest.approx(unsure.off, abs=0.03)
     assert 0.3 < sure.off < 0.7  # type: ignore[operator]
     assert (sure.admitted, unsure.admitted) == (0.0, 1.0)
+    assert sure.missed == pytest.approx(sure.off, abs=0.05)
+    assert (sure.feared, unsure.feared) == (0.0, 1.0)
     assert sure.held < 0.5  # type: ignore[operator]
     nothing = admitted_of(np.zeros(SHAPE), truth, affine, 3.0)
-    assert (nothing.off, nothing.admitted, nothing.held) == (None, None, None)
+    assert (nothing.off, nothing.admitted, nothing.missed, nothing.held) == (None, None, None, None)

@@ -1,0 +1,64 @@
+"""The one studio of this server, where shapes are filled in by a process of its own, and surfaces drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.errors import UserFacingError
+from core.pipeline import reconstruct
+from core.pipeline.reconstruct import Filled, Studio
+from core.settings import Settings
+from core.shapes import label_maps
+from core.shapes.label_maps import LabelMap
+from core.shapes.mesh import Mesh, mesh_of
+from core.ui import _shapes_charts, cached
+
+
+def studio() -> Studio:
+    """Its process starts with the first shape, never with the page."""
+    settings = cached.settings()
+    return _studio(settings, tuple(settings.environ().values()))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, on_release=Studio.close)
+def _studio(_settings: Settings, known: tuple[str, ...]) -> Studio:
+    return Studio(_settings)
+
+
+def card(data: str) -> Mapping[str, Any] | None:
+    """What is known of the fields of one kind of shape; None where there are none."""
+    settings = cached.settings()
+    try:
+        return _card(data, reconstruct.mark_of(data, settings), settings)
+    except UserFacingError:
+        return None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _card(data: str, mark: str, _settings: Settings) -> Mapping[str, Any]:
+    return reconstruct.card_of(data, _settings)
+
+
+def mesh(key: str, found: Filled, method: str, colour: str) -> Mesh:
+    """One method's surface with a value at each vertex. ``key`` is that of the answer."""
+    return _mesh(key, method, colour, found)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _mesh(key: str, method: str, colour: str, _found: Filled) -> Mesh:
+    answer = _found[method]
+    return mesh_of(answer.mean, _found.affine, _shapes_charts.coloured(_found, answer, colour))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def seen_mesh(key: str, _found: Filled) -> Mesh:
+    """The voxels that were seen to be inside; missing slices are gaps."""
+    return mesh_of(_found.seen.labels.astype(float), _found.seen.affine)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the label map")
+def label_map(sha256: str, _raw: bytes) -> LabelMap:
+    return label_maps.opened(_raw)
