@@ -24,7 +24,7 @@ def open_digits(location: Path | None, settings: Settings) -> Dataset:
     """The pictures in the library's order, with splits and folds of our own."""
     if location is not None:
         raise DataError("Digits come with scikit-learn and take no path; leave the path out.", code="no-location-taken")
-    pictures, labels = _arrays()
+    pictures, labels = arrays()
     rows = {f"digit-{row:04d}": row for row in range(len(labels))}
     return Dataset(
         key="digits",
@@ -42,7 +42,7 @@ def open_digits(location: Path | None, settings: Settings) -> Dataset:
 
 
 @cache
-def _arrays() -> tuple[np.ndarray, np.ndarray]:
+def arrays() -> tuple[np.ndarray, np.ndarray]:
     """The file that scikit-learn reads; importing its reader would load pandas and much of scipy."""
     (library,) = importlib.util.find_spec("sklearn").submodule_search_locations  # type: ignore[union-attr]
     table = np.loadtxt(Path(library) / "datasets/data/digits.csv.gz", delimiter=",")
