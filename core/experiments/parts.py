@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.experiments._study import Answer, Meaning, Panel, Study, series, side, signed, sweeping, told, verdict_of
+from core.experiments._study import (
+    Answer,
+    Meaning,
+    Panel,
+    Study,
+    less,
+    series,
+    side,
+    signed,
+    sweeping,
+    told,
+    verdict_of,
+)
 from core.metrics.students import Mean
 from core.pipeline.swept import Point, Swept
 
@@ -35,13 +47,15 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
         f"nats and its aleatoric part by {signed(fewer['ensemble']['aleatoric'], 2)}; with 40 % wrong labels by "
         f"{signed(wrong['ensemble']['epistemic'], 2)} and {signed(wrong['ensemble']['aleatoric'], 2)}. Of "
         f"{len(_TITLES)} methods the aleatoric part moves with the data in {moved[0]}, the epistemic part with the "
-        f"labels in {moved[1]}. Rank correlation of the parts: {alike}."
+        f"labels in {moved[1]}. Rank correlation of the parts: {alike}. Told by the "
+        f"ensemble's epistemic part instead of its aleatoric one, strangers' AUROC changes by {signed(_novelty(data))}."
     )
     sides = [side(one["epistemic"]) for one in fewer.values()] + [side(one["aleatoric"]) for one in wrong.values()]
     alone = [-1 if moved[0] + moved[1] else 1]
     panels = (
         _panel(data, "share of the training items given"),
         _panel(labels, "share of them with wrong labels"),
+        _strangers(data),
     )
     return Answer(sentence, verdict_of(sides + alone), panels)
 
@@ -53,6 +67,18 @@ def _changes(found: Swept, ends: tuple[Point, Point]) -> dict[str, Mean | None]:
 def _ends(found: Swept, method: str) -> tuple[Point, Point]:
     field, values = found.over[1].field, found.over[1].values
     return (f"method={method}", f"{field}={values[0]}"), (f"method={method}", f"{field}={values[-1]}")
+
+
+def _novelty(found: Swept) -> Mean | None:
+    whole = _ends(found, "ensemble")[1]
+    one, other = (found.values(whole, "test", f"ood_auroc:{part}") for part in _PARTS[::-1])
+    return less(one, other)
+
+
+def _strangers(found: Swept) -> Panel:
+    points = [_ends(found, key)[1] for key in _TITLES]
+    lines = tuple(series(found, part, part, points, f"ood_auroc:{part}") for part in _PARTS)
+    return Panel("", "AUROC of strangers", tuple(_TITLES.values()), lines, joined=False)
 
 
 def _panel(found: Swept, title: str) -> Panel:
