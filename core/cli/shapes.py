@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 
-from core.cli import Command, Outcome, report
+from core.cli import Command, Outcome, at_least_one, report
+from core.errors import UserFacingError
 from core.settings import Settings
 
 
@@ -12,6 +14,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", help="what shapes: vertebrae, digits, mnist")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable")
     parser.add_argument("--device", default=None, help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--damage", type=at_least_one, metavar="N", help="instead ask the kept fields for N shapes, "
+                        "under each kind of damage alone and all together")  # fmt: skip
     parser.add_argument("--ship", action="store_true", help="keep the fields among those that come with the app")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads; all by default")
 
@@ -25,6 +29,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     from core.training.run_files import write
 
     settle_process(options.threads)
+    if options.damage:
+        return _damage(options, settings)
     plan = shapes.Config() if options.data == "vertebrae" else shapes.digits(data=options.data)
     config = with_settings(plan, options.set)
     folder = settings.runs / "shapes" / fingerprint(config.learned())[:16]
@@ -35,6 +41,25 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
     document = shapes.report(study)
     write(folder / f"study-{fingerprint(config)[:16]}.json", document)
     return Outcome(document, shapes.lines(study))
+
+
+def _damage(options: argparse.Namespace, settings: Settings) -> Outcome:
+    from core.pipeline.damaged import measure, place_of
+    from core.pipeline.reconstruct import TITLES
+    from core.training.run_files import write
+
+    if options.data not in ("vertebrae", "digits"):
+        raise UserFacingError("Fields are kept of vertebrae and digits; choose one of them.", code="setting")
+    found = measure(options.data, options.damage, settings, report)
+    command = f"python -m core shapes {options.data} --damage {options.damage} --ship"
+    path = place_of(options.data, settings, shipped=options.ship)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, {"command": command, "date": datetime.now(UTC).date().isoformat(), **found})
+    lines = [f"{found['shapes']} shapes, Dice"]
+    for row in found["rows"]:
+        told = ", ".join(f"{TITLES[key]} {one['dice'][0]:.3f}" for key, one in row["methods"].items())
+        lines.append(f"{row['kind']} {row['level']}: {told}")
+    return Outcome(found, tuple(lines))
 
 
 COMMAND = Command("shapes", "fill in shapes of which little is seen, by every method", _arguments, _run)
