@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from core.lessons._guesses import Course, Loss
 
 _NEW = 700  # pictures that are only asked about
-_SHOWN, _SCALE = 6, 16  # pictures, and pixels for each of theirs
-_TENTHS = 10
+_SHOWN, _ENDS = 6, 2  # pictures before the guess, and of the smallest and of the largest guesses
+_SCALE = 16  # screen pixels for one of a picture
+_PARTS = 5  # of the new pictures, in the order of their guesses
 _FITS: dict[str, tuple[Loss, bool]] = {
     "kept": ("squared", True), "squared": ("squared", False),
     "ranked": ("ranking", True), "ranking": ("ranking", False),
@@ -36,7 +37,7 @@ _ALIKE = 0.02  # of accuracy
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    weight: float = knob(10.0, "of the guess beside the digits, in what is minimised; the authors take 1", least=1.0, most=21.0)
+    weight: float = knob(10.0, "of the guess beside the digits' 1; the authors take 1 for both", least=1.0, most=21.0)
     noise: float = knob(0.4, "grain laid over the pictures; more, and they are ambiguous", least=0.1, most=0.7)
     items: int = knob(600, "pictures to learn from", least=200, most=1000)
     epochs: int = knob(24, "times that each of them is seen", least=8, most=48)
@@ -147,17 +148,17 @@ def _numbers(found: dict[str, Course]) -> tuple[Number, ...]:
     )  # fmt: skip
 
 
-def _tenths(by: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Means over tenths of the pictures, in the order of ``by``."""
-    return np.array([part.mean() for part in np.array_split(values[np.argsort(by, kind="stable")], _TENTHS)])
+def _parts(by: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Means over the parts, in the order of ``by``."""
+    return np.array([part.mean() for part in np.array_split(values[np.argsort(by, kind="stable")], _PARTS)])
 
 
 def _pictures(drawn: _Digits, found: dict[str, Course]) -> tuple[Picture, ...]:
     kept, ranked = found["kept"], found["ranked"]
-    epochs, tenths = np.arange(len(kept.accuracy), dtype=np.float64), np.arange(1.0, _TENTHS + 1)
+    epochs, parts = np.arange(len(kept.accuracy), dtype=np.float64), np.arange(1.0, _PARTS + 1)
     order = np.argsort(kept.guesses, kind="stable")
-    ends = (*order[: _SHOWN // 2], *order[-_SHOWN // 2 :])
-    hard = _tenths(kept.guesses, kept.losses)
+    ends = (*order[:_ENDS], *order[-_ENDS:])
+    hard = _parts(kept.guesses, kept.losses)
     return (
         Lines("Reading digits", f"After {len(epochs) - 1} epochs: " + ", ".join(
                   f"{found[name].accuracy[-1]:.0%} {says}" for name, (says, _, _) in _LOOKS.items()) + ".",
@@ -172,12 +173,12 @@ def _pictures(drawn: _Digits, found: dict[str, Course]) -> tuple[Picture, ...]:
                     for name in ("squared", "ranking")),
                   Line("across", epochs[1:], np.zeros(len(epochs) - 1), "faint", "dash"),
               ), top=1.0, bottom=-1.0),
-        Lines("The guess against the truth", f"The tenth with the largest guesses has a mean loss of {hard[-1]:.2f} "
-              f"nats, the tenth with the smallest {hard[0]:.2f}.", "tenths of the new digits, by guess", "nats", (
-                  Line("true, by L2", tenths, hard, "ink"),
-                  Line("guessed, L2", tenths, _tenths(kept.guesses, kept.guesses), "predicted", "dash"),
-                  Line("true, by ranks", tenths, _tenths(ranked.guesses, ranked.losses), "predicted", "dot"),
-                  Line("true, by entropy", tenths, _tenths(kept.entropies, kept.losses), "aleatoric", "dashdot"),
+        Lines("The guess against the truth", f"The fifth with the largest guesses has a mean loss of {hard[-1]:.2f} "
+              f"nats, the fifth with the smallest {hard[0]:.2f}.", "fifths of the new digits, by guess", "nats", (
+                  Line("true, by L2", parts, hard, "ink"),
+                  Line("guessed, L2", parts, _parts(kept.guesses, kept.guesses), "predicted", "dash"),
+                  Line("true, by ranks", parts, _parts(ranked.guesses, ranked.losses), "predicted", "dot"),
+                  Line("true, by entropy", parts, _parts(kept.entropies, kept.losses), "aleatoric", "dashdot"),
               )),
         Strip("Smallest and largest guesses",
               tuple(f"guess {kept.guesses[at]:.2f}, true {kept.losses[at]:.2f}" for at in ends),
@@ -205,8 +206,8 @@ LESSON = Lesson(
     claims=claims,
     terms=("score", "aleatoric"),
     own=Own(
-        "Take a file of your own to a model that guesses its loss.",
-        "Inspect your own file", "pages/1_Inspect.py",
+        "Take a sound of your own to a model that guesses its loss beside its answer.",
+        "Inspect your own file", "pages/1_Inspect.py", (("model", "soundbox-loss-prediction"),),
     ),
     seconds=5.0,
 )  # fmt: skip

@@ -90,11 +90,13 @@ def compute(config: Config, seed: int, settings: Settings, progress: Progress = 
     progress(2, 5, "networks are trained from scratch")
     scratch = _scales.from_scratch(scene.points, config.members, seed, _STEPS)
     progress(3, 5, "one layer after the other is shaken alone")
-    alone = [abnn.Config(members=1, draws=10, where=f"stage block{layer}") for layer in _LAYERS]
-    layers = [
-        [told(abnn, _scales.untuned(network, scene.points, replace(one, alpha=alpha), seed)).near for alpha in _ALPHAS]
-        for one in alone
-    ]
+    close = scene.asked[: len(scene.near)][scene.near]
+
+    def alone(layer: str, alpha: float) -> float:
+        config = abnn.Config(members=1, draws=10, where=f"stage block{layer}", alpha=alpha)
+        state = _scales.untuned(network, scene.points, config, seed)
+        return float(_plane_fits.said(abnn.METHOD, state, close, seed).doubt.epistemic.mean())
+
     progress(4, 5, "gradients are compared")
     found = _Found(
         told(deterministic, single),
@@ -102,7 +104,7 @@ def compute(config: Config, seed: int, settings: Settings, progress: Progress = 
         told(abnn, _scales.quiet(chosen)),
         told(ensemble, scratch),
         tuple(told(abnn, state) for state in states),
-        np.array(layers),
+        np.array([[alone(layer, alpha) for alpha in _ALPHAS] for layer in _LAYERS]),
         (
             _scales.way(chosen.members[:2], scene.points, _SHARES, anew=False),
             _scales.way(scratch.networks[:2], scene.points, _SHARES, anew=True),

@@ -237,8 +237,8 @@ LESSON = Lesson(
     claims=claims,
     terms=("aleatoric", "epistemic"),
     own=Own(
-        "On Train, choose Dropsembles for data of your own; ewc is the strength of the anchor.",
-        "Thin a network of your own", "pages/6_Train.py",
+        "On Shapes, Dropsembles reconstructs what is hidden of a digit or a vertebra; bring one of your own.",
+        "Reconstruct with members", "pages/7_Shapes.py",
     ),
     seconds=4.0,
 )  # fmt: skip

@@ -8,6 +8,8 @@ from core.lessons._pictures import Picture, Strip
 from core.media import preview
 from core.ui import _learn_charts, plot, shell, words
 
+_PICTURE = 92  # pixels across
+
 
 def show(picture: Picture, key: str) -> None:
     st.markdown(f"**{picture.title}**")
@@ -20,10 +22,15 @@ def show(picture: Picture, key: str) -> None:
 
 
 def _strip(strip: Strip) -> None:
+    """Sounds share the width; pictures stand beside each other as many as there is room for, on a phone too."""
+    if strip.rate is None:
+        with st.container(horizontal=True, gap="small"):
+            for name, item in zip(strip.names, strip.items, strict=True):
+                with st.container(width=_PICTURE, gap=None):
+                    st.image(item, width=_PICTURE, alt=f"{strip.title}: {name}")
+                    st.caption(name)
+        return
     for column, name, item in zip(st.columns(len(strip.items)), strip.names, strip.items, strict=True):
         with column:
-            if strip.rate is None:
-                st.image(item, width=160, alt=f"{strip.title}: {name}")
-            else:
-                st.audio(preview.of_samples(item, strip.rate), format="audio/flac", alt=f"{strip.title}: {name}")
+            st.audio(preview.of_samples(item, strip.rate), format="audio/flac", alt=f"{strip.title}: {name}")
             st.caption(name)
