@@ -65,7 +65,8 @@ def course(
         accuracy.append(_judged(state, test)[0])
     _, guesses, losses, entropies = _judged(state, test)
     trained = float(_judged(state, train)[2].mean())
-    return Course(np.array(accuracy), *np.array(pulls).T, guesses, losses, entropies, trained)
+    cosines, lengths = np.array(pulls).T
+    return Course(np.array(accuracy), cosines, lengths, guesses, losses, entropies, trained)
 
 
 def _judged(state: loss_prediction.State, batch: Batch) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:

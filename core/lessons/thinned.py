@@ -98,13 +98,12 @@ def compute(config: Config, seed: int, settings: Settings, progress: Progress = 
     for number, strength in enumerate(_STRENGTHS, start=1):
         progress(number, total, f"members learn the new world, lambda {strength:g}")
         begun = _thinned.thinned(network, worlds.old, worlds.given, strength, config.members, seed)
-        kept, course = _thinned.masks_of(begun), []
-        for state in _thinned.taught(begun, worlds.given, _LATER, _EVERY):
-            answer = _plane_fits.said(dropsembles.METHOD, state, asked, seed)
-            hits = (answer.probs[: 2 * _TEST] > 0.5) == (labels == 1)
-            course.append([hits[:_TEST].mean(), *(hits[_NEW][half].mean() for half in halves)])
-        right.append(course)
-        answers.append(answer)
+        kept = _thinned.masks_of(begun)
+        states = _thinned.taught(begun, worlds.given, _LATER, _EVERY)
+        course = [_plane_fits.said(dropsembles.METHOD, state, asked, seed) for state in states]
+        hits = [(one.probs[: 2 * _TEST] > 0.5) == (labels == 1) for one in course]
+        right.append([[one[:_TEST].mean(), *(one[_NEW][half].mean() for half in halves)] for one in hits])
+        answers.append(course[-1])
     truth = bernoulli(worlds.new.truth(worlds.new_test.places)[:, 1])
     odd = [[one.doubt.epistemic[_NEW][half].mean() for half in halves] for one in answers]
     drawn = answers[_STRENGTHS.index(config.strength)]
