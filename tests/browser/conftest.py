@@ -32,6 +32,12 @@ expect.set_options(timeout=USUAL)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream"]
 QUIET += ["--use-fake-ui-for-media-stream"]
+# Without a graphics card a turning wheel takes a tenth of a core, for as long as a test waits for what it announces.
+UNMOVED = """addEventListener('DOMContentLoaded', () => {
+    const style = document.createElement('style');
+    style.textContent = '*, ::before, ::after { animation: none !important; transition: none !important }';
+    document.head.append(style);
+})"""
 STILL = """() => {
     const app = document.querySelector('[data-testid=stApp]'), now = performance.now();
     if (!app || app.dataset.testScriptState !== 'notRunning') window.stillSince = null;
@@ -139,6 +145,7 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
     def come(width: int = 1280, height: int = 900, **more: Any) -> Page:
         windows.append(browser.new_context(viewport={"width": width, "height": height}, **more))
         windows[-1].set_default_timeout(USUAL)
+        windows[-1].add_init_script(UNMOVED)
         return windows[-1].new_page()
 
     yield come

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PageTimeout
 
 from core.ui.shell import PageFile, page_files
-from tests.browser.conftest import LONG, ROOT, SHORT, narrow, served, settled
+from tests.browser.conftest import LONG, ROOT, SHORT, UNMOVED, narrow, served, settled
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 DARK = "rgb(17, 22, 29)"
@@ -40,6 +40,7 @@ def bare(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def opened(browser: Browser, where: str, scheme: str, width: int = 1280) -> Iterator[Page]:
     window = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    window.add_init_script(UNMOVED)
     page = window.new_page()
     page.set_default_timeout(LONG)
     page.goto(where)
