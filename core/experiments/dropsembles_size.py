@@ -36,7 +36,7 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
 
 def _share(found: Swept) -> float:
     """Of a deep ensemble's steps: one network learns the old world, and all members the new one."""
-    known = dict(setting.partition("=")[::2] for setting in found.settings)
+    known = {name: value for name, _, value in (setting.partition("=") for setting in found.settings)}
     first, later, members = int(known["steps"]), int(known["later_steps"]), int(_USUAL)
     return (first + members * later) / (members * (first + later))
 

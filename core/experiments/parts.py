@@ -33,8 +33,8 @@ _PARTS: tuple[Meaning, ...] = ("aleatoric", "epistemic")
 
 def tell(tables: Mapping[str, Swept]) -> Answer:
     data, labels = tables[_DATA.name], tables[_LABELS.name]
-    fewer = {key: _changes(data, _ends(data, key)) for key in _TITLES}
-    wrong = {key: _changes(labels, _ends(labels, key)[::-1]) for key in _TITLES}
+    fewer = {key: _changes(data, *_ends(data, key)) for key in _TITLES}
+    wrong = {key: _changes(labels, *reversed(_ends(labels, key))) for key in _TITLES}
     alike = ", ".join(
         f"{told(data.mean(_ends(data, key)[1], 'test', 'parts'), 2)} ({title})" for key, title in _TITLES.items()
     )
@@ -60,8 +60,8 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
     return Answer(sentence, verdict_of(sides + alone), panels)
 
 
-def _changes(found: Swept, ends: tuple[Point, Point]) -> dict[str, Mean | None]:
-    return {part: found.less(*ends, "test", f"level:{part}") for part in _PARTS}
+def _changes(found: Swept, one: Point, other: Point) -> dict[str, Mean | None]:
+    return {part: found.less(one, other, "test", f"level:{part}") for part in _PARTS}
 
 
 def _ends(found: Swept, method: str) -> tuple[Point, Point]:

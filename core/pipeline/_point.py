@@ -36,7 +36,7 @@ from core.training.prepared import prepare, rows_where
 from core.training.run_files import read, taken, write
 from core.training.stopping import stopped_gently
 
-_VERSION = 1  # of what is measured
+_VERSION = 2  # of what is measured
 _STRANGERS = 300  # about, for one AUROC
 
 
