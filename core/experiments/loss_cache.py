@@ -21,7 +21,7 @@ def tell(documents: Mapping[str, Any]) -> Answer:
     ratio = found["ratio"]
     sentence = (
         f"An epoch of a head is {ratio:.0f} times as fast from kept features of EfficientNet-Lite0 at {found['size']} "
-        f"pixels as through the network; keeping them takes {found['seconds to compute the cache']:.1f} s once, for "
+        f"pixels as through the network; keeping them takes {found['seconds to compute the cache']:.3g} s once, for "
         f"{found['items']} pictures."
     )
     values = tuple(Mean(found[key], None, None) for key in _WAYS.values())
