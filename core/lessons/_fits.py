@@ -21,7 +21,7 @@ from core.methods import deterministic
 from core.methods._contract import Batch, FitContext, Method, Step
 from core.training.augment import Augment
 from core.training.examples import Examples, InMemory, keys_of_items
-from core.training.heard import front_of, heard
+from core.training.heard import front_of
 from core.training.loop import Fit, fabric_of, fit
 from core.training.schedule import Schedule
 
@@ -31,14 +31,11 @@ _REMEMBERED = 4  # trainings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """After each epoch, and before the first."""
+    """Before the first epoch, and whenever it was looked at since."""
 
-    accuracy: np.ndarray  # (epochs, 2) of what is trained on, and of what is held out
-    loss: np.ndarray  # (epochs, 2) nats
-
-    @property
-    def epochs(self) -> np.ndarray:
-        return np.arange(len(self.accuracy), dtype=np.float64)
+    epochs: np.ndarray  # (looks,)
+    accuracy: np.ndarray  # (looks, 2) of what is trained on, and of what is held out
+    loss: np.ndarray  # (looks, 2) nats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,32 +48,34 @@ class Learned:
 
     def probs(self, waves: np.ndarray) -> np.ndarray:
         """(items, classes) of (items, time)."""
-        return _probs(self.state, _seen_by(self.network, waves))
+        return self.answers(_seen_by(self.network, waves))
+
+    def answers(self, inputs: Tensor) -> np.ndarray:
+        """(items, classes) of what the network takes, or of features for a head."""
+        return _probs(self.state, inputs)
 
     @property
     def weights(self) -> int:
         return sum(part.numel() for part in self.network.parameters())
 
 
-def lecture(
-    key: str,
-    pieces: Pieces,
-    schedule: Schedule,
-    seed: int,
-    look: Callable[[Curves], None],
-    *,
-    augment: Augment | None = None,
-    **told: Any,
-) -> Learned:
-    """A network of the lecture notes learns the pieces that are not held out."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """A network before it learns, and what it gets: ``own`` to learn from, ``new`` to be judged by."""
+
+    network: StagedNetwork
+    own: Examples
+    new: Examples
+
+
+def ready(key: str, pieces: Pieces, seed: int) -> Ready:
+    """A network of the lecture notes."""
     spec = registry.pick("core.backbones", "BACKBONE", key)
-    config = spec.Config(seconds=SECONDS, **told)
-    network = spec.build(len(pieces.names), torch_generator("lesson network", seed), config=config)
+    generator = torch_generator("lesson network", seed)
+    network = spec.build(len(pieces.names), generator, config=spec.Config(seconds=SECONDS))
     seen = _seen_by(network, pieces.waves)
     own, new = (examples(seen[pieces.held == held], pieces.labels[pieces.held == held]) for held in (False, True))
-    raw = own.with_inputs(InMemory(torch.from_numpy(pieces.waves[~pieces.held])))
-    augment = augment or Augment()
-    return learned(network, heard(raw, network, augment), own, new, schedule, seed, look, augment=augment)
+    return Ready(network, own, new)
 
 
 def _seen_by(network: StagedNetwork, waves: np.ndarray) -> Tensor:
@@ -92,34 +91,38 @@ def examples(inputs: Tensor, labels: np.ndarray) -> Examples:
 
 
 def learned(
-    network: StagedNetwork,
-    train: Examples,
-    own: Examples,
-    new: Examples,
+    start: Ready,
     schedule: Schedule,
     seed: int,
     look: Callable[[Curves], None],
     *,
     scope: Scope = "network",
     augment: Augment | None = None,
+    every: int = 1,
+    still: bool = False,
 ) -> Learned:
-    """``own`` are the trained items as they are, without what training does to them. ``look`` sees the curves grow."""
-    context = FitContext("multiclass", int(train.labels.max()) + 1, len(train), seed)
-    seen: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    """Looked at every so many epochs, at the items as they are; ``look`` sees the curves grow.
+
+    ``augment`` changes spectrograms, inside the network; ``still`` keeps the statistics of its normalisations.
+    """
+    context = FitContext("multiclass", int(start.own.labels.max()) + 1, len(start.own), seed)
+    seen: list[tuple[float, tuple[float, float], tuple[float, float]]] = []
+    an_epoch = max(1, len(start.own) // schedule.batch)
 
     def measure(state: Any) -> None:
-        seen.append((_measured(state, own), _measured(state, new)))
+        seen.append((state.steps / an_epoch, _measured(state, start.own), _measured(state, start.new)))
         look(_curves(seen))
 
-    config = deterministic.Config(scope=scope)
-    method = _watched(max(1, len(train) // schedule.batch), measure)
-    done = fit(Fit(method, config, network, context, train, schedule, augment or Augment()), fabric=fabric_of(schedule))
+    method = _watched(an_epoch * every, measure)
+    config = deterministic.Config(scope=scope, statistics=not still)
+    wanted = Fit(method, config, start.network, context, start.own, schedule, augment or Augment())
+    done = fit(wanted, fabric=fabric_of(schedule))
     measure(done.state)
-    return Learned(network, done.state, _curves(seen))
+    return Learned(start.network, done.state, _curves(seen))
 
 
 def _watched(every: int, measure: Callable[[Any], None]) -> Method[Any, Any]:
-    """The method, which is looked at before each epoch."""
+    """The method, which is looked at before each ``every`` steps."""
 
     def update(state: Any, batch: Batch, generator: torch.Generator, step: Step) -> Any:
         if state.steps % every == 0:
@@ -143,9 +146,9 @@ def _probs(state: Any, inputs: Tensor) -> np.ndarray:
         return deterministic.predict(state, inputs, keys, draws=1, seed=0).probs[0].double().numpy()
 
 
-def _curves(seen: list[tuple[tuple[float, float], tuple[float, float]]]) -> Curves:
-    table = np.array(seen)  # (epochs, side, measure)
-    return Curves(table[:, :, 0], table[:, :, 1])
+def _curves(seen: list[tuple[float, tuple[float, float], tuple[float, float]]]) -> Curves:
+    epochs, own, new = (np.array(part) for part in zip(*seen, strict=True))
+    return Curves(epochs, np.stack([own[:, 0], new[:, 0]], axis=1), np.stack([own[:, 1], new[:, 1]], axis=1))
 
 
 _LAST: OrderedDict[Any, Any] = OrderedDict()

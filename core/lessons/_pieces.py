@@ -37,12 +37,12 @@ def pieces(
     return soundbox(names, train, held, seed, progress)
 
 
-def soundbox(names: tuple[str, ...], train: int, held: int, seed: int, progress: Progress) -> Pieces:
+def soundbox(names: tuple[str, ...], train: int, held: int, seed: int, progress: Progress, rate: int = RATE) -> Pieces:
     made = []
     for number, name in enumerate(names):
-        made.append([_recording(name, source, seed) for source in range(train + held)])
+        made.append([_recording(name, source, seed, rate) for source in range(train + held)])
         progress(number + 1, len(names), f"recording {spoken(name)}")
-    return cut(names, made, train)
+    return cut(names, made, train, rate)
 
 
 def _esc50(names: tuple[str, ...], train: int, held: int, settings: Settings, progress: Progress) -> Pieces:
@@ -61,37 +61,37 @@ def _esc50(names: tuple[str, ...], train: int, held: int, settings: Settings, pr
     return cut(names, made, train)
 
 
-def cut(names: tuple[str, ...], recordings: Sequence[Sequence[np.ndarray]], train: int) -> Pieces:
+def cut(names: tuple[str, ...], recordings: Sequence[Sequence[np.ndarray]], train: int, rate: int = RATE) -> Pieces:
     waves, labels, held = [], [], []
     for label, of_class in enumerate(recordings):
         for number, samples in enumerate(of_class):
-            found = pieces_of(samples)
+            found = pieces_of(samples, rate)
             waves += found
             labels += [label] * len(found)
             held += [number >= train] * len(found)  # on the side of their recording
     return Pieces(names, np.array(waves, np.float32), np.array(labels), np.array(held))
 
 
-def pieces_of(samples: np.ndarray) -> list[np.ndarray]:
-    """The first of a recording at RATE; what is shorter ends in silence."""
-    length = round(SECONDS * RATE)
+def pieces_of(samples: np.ndarray, rate: int = RATE) -> list[np.ndarray]:
+    """The first of a recording; what is shorter ends in silence."""
+    length = round(SECONDS * rate)
     parts = [samples[start * length : (start + 1) * length] for start in range(_PIECES)]
     return [np.pad(part, (0, length - len(part))) for part in parts if len(part)]
 
 
 @lru_cache(maxsize=512)
-def _recording(name: str, source: int, seed: int) -> np.ndarray:
-    """At RATE. Remembered, since lessons share their clips, and a reader who turns a knob asks for them again."""
+def _recording(name: str, source: int, seed: int, rate: int) -> np.ndarray:
+    """Remembered, since lessons share their clips, and a reader who turns a knob asks for them again."""
     from core.data._soundbox.render import recording
     from core.data._soundbox.signal import RATE as MADE
 
-    return at_rate(recording(name, _FIRST + source, 0, seed), MADE)
+    return at_rate(recording(name, _FIRST + source, 0, seed), MADE, rate)
 
 
-def at_rate(samples: np.ndarray, rate: int) -> np.ndarray:
+def at_rate(samples: np.ndarray, rate: int, wanted: int = RATE) -> np.ndarray:
     import soxr
 
-    return np.asarray(soxr.resample(samples, rate, RATE, "HQ"), np.float32)
+    return np.asarray(soxr.resample(samples, rate, wanted, "HQ"), np.float32)
 
 
 def picture(samples: np.ndarray, title: str, finding: str) -> Spectrogram:

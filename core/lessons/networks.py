@@ -118,11 +118,11 @@ def _trained(
 
             def look(now: Curves, key: str = key, name: str = name, place: int = place) -> None:
                 curves[key] = now
-                done = len(_CLASSES) + place * config.rounds + len(now.epochs) - 1
+                done = len(_CLASSES) + place * config.rounds + round(now.epochs[-1])
                 progress(done, total, f"the {name} is learning", _chart(config, curves))
 
             schedule = Schedule(config.rounds, _BATCH, "adam", _RATES[key], shape="constant")
-            found[key] = _fits.lecture(key, pieces, schedule, seed, look)
+            found[key] = _fits.learned(_fits.ready(key, pieces, seed), schedule, seed, look)
         return pieces, found
 
     return _fits.remembered(("networks", config, seed), train)
@@ -176,7 +176,7 @@ def _losses(curves: Mapping[str, Curves]) -> Lines:
         lines.append(Line(f"{name}, new", one.epochs, one.loss[:, 1], look))
         lines.append(Line(f"{name}, learned", one.epochs, one.loss[:, 0], look, "dot"))
         best = int(one.loss[:, 1].argmin())
-        said.append(f"{name} after {best} ({one.loss[best, 1]:.2f}, at the end {one.loss[-1, 1]:.2f})")
+        said.append(f"{name} after {one.epochs[best]:g} ({one.loss[best, 1]:.2f}, at the end {one.loss[-1, 1]:.2f})")
     finding = f"Where the loss on new recordings was lowest: {', '.join(said)}."
     return Lines("What their errors cost", finding, "rounds", "loss in nats", tuple(lines))
 
