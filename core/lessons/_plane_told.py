@@ -16,7 +16,7 @@ from core.training._plane_moons import Points
 if TYPE_CHECKING:
     from core.lessons._plane_fits import Answered
 
-_OVERLAP, _NEAR, _NEW = 0.3, 0.3, 500
+_OVERLAP, _NEAR, _NEW = 0.3, 0.3, 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class Scene:
         count = len(self.near)
         right = np.where(self.new.labels == 1, answer.probs[count:], 1.0 - answer.probs[count:])
         losses = -np.log(np.maximum(right, 1e-12))
-        odd = answer.doubt.epistemic[:count]
+        odd = np.maximum(answer.doubt.epistemic[:count], 0.0)  # alike to the last digit is not below 0
         near, far = float(odd[self.near].mean()), float(odd[self.far].mean())
         return Told(answer.doubt.aleatoric[:count], odd, near, far, float((right > 0.5).mean()), float(losses.mean()))
 

@@ -26,7 +26,7 @@ from core.training.plane import NoMedia, examples_of
 from core.training.schedule import Schedule
 
 WIDTH = 32
-_LATER = 30  # steps of fine-tuning
+_LATER = 20  # steps of fine-tuning
 _SOME = 32  # points in a small batch
 _REPEATS = 32  # gradients whose spread is looked at
 _RHO = -3.0  # of Flipout, where its authors begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -25,6 +26,9 @@ from core.lessons._notebook import notebook
 from core.lessons._pictures import Field, Line, Lines, Plane, Strip
 from core.lessons._plane import World
 from core.settings import Settings
+from core.ui._learn_knobs import Asked
+from core.ui._learn_take import report_of
+from core.ui.report import html_of
 from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -58,7 +62,7 @@ def made(right: int = 1) -> Outcome:
 
 
 @pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.key)
-def test_the_claims_hold_in_the_notebook_that_a_lesson_exports(
+def test_the_claims_hold_in_the_notebook_that_a_lesson_exports_and_its_report_draws_every_chart(
     lesson: Lesson, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PENUMBRA_HOME", str(settings.home))
@@ -70,15 +74,17 @@ def test_the_claims_hold_in_the_notebook_that_a_lesson_exports(
     claims = lesson.claims(space["outcome"])
     assert len(claims) > 3
     assert [claim.says for claim in claims if not claim.holds] == []
+    shown = html_of(report_of(Asked(lesson, lesson.Config(), 0), space["outcome"]))
+    for picture in space["outcome"].pictures:
+        assert isinstance(picture, Strip) or f"{html.escape(picture.title)}. {html.escape(picture.finding)}" in shown
 
 
 class Left(Exception):
     pass
 
 
-@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.key)
-def test_the_claims_hold_with_another_seed_in_the_lessons_own_process(lesson: Lesson, room: Classroom) -> None:
-    """After a reader who left: what was begun for that one is given up, and nobody else sees its progress."""
+def test_what_was_begun_for_a_reader_who_left_is_given_up_and_nobody_else_sees_its_progress(room: Classroom) -> None:
+    lesson = next(one for one in COURSE if one.key == "leak")
 
     def leave(done: int, total: int, stage: str) -> None:
         raise Left
@@ -86,11 +92,18 @@ def test_the_claims_hold_with_another_seed_in_the_lessons_own_process(lesson: Le
     with pytest.raises(Left):
         room.outcome(lesson, lesson.Config(), 2, leave)
     stages: list[int] = []
+    room.outcome(lesson, lesson.Config(), 1, lambda done, total, stage: stages.append(done))
+    assert stages == sorted(stages)
+    assert room.known(lesson, lesson.Config(), 2) is None
+
+
+@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.key)
+def test_the_claims_hold_with_another_seed_in_the_lessons_own_process(lesson: Lesson, room: Classroom) -> None:
+    stages: list[int] = []
     found = room.outcome(lesson, lesson.Config(), 1, lambda done, total, stage: stages.append(done))
     assert [claim.says for claim in lesson.claims(found) if not claim.holds] == []
     assert stages == sorted(stages)
     assert room.known(lesson, lesson.Config(), 1) is found
-    assert room.known(lesson, lesson.Config(), 2) is None
 
 
 def test_what_is_shown_before_the_guess_needs_no_torch() -> None:
