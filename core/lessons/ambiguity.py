@@ -238,7 +238,7 @@ LESSON = Lesson(
     own=Own(
         "Open it on Inspect and choose “Perturb”: mix it with another file, bury it in noise, and watch the same "
         "measures.",
-        "Mix and spoil a file of your own", "pages/1_Inspect.py",
+        "Mix and spoil a file of your own", "pages/1_Inspect.py", (("model", "soundbox-ensemble"),),
     ),
     seconds=7.0,
 )  # fmt: skip

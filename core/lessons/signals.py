@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.contracts import Progress, no_progress
-from core.lessons._contract import Claim, Lesson, Number, Outcome, Own
+from core.lessons._contract import Claim, Heard, Lesson, Number, Outcome, Own, Telling, untold
 from core.lessons._pictures import Line, Lines, Picture, Spectrogram, Strip
 from core.media.spectrogram import MelConfig, log_mel, mel_edges
 from core.methods._knobs import check, knob
 from core.settings import Settings
 
 _RATE, _SECONDS = 44_100, 1.5
+_MOST = 8  # seconds of a reader's sound
 _LEVEL = 0.2
 _BARE, _FILTERED = "nothing", "a filter"
 _HEARD = 0.01  # amplitude below which a tone is called silence
@@ -40,13 +40,11 @@ def before(config: Config, seed: int, settings: Settings) -> tuple[Picture, ...]
     return (Strip(title, ("the tone",), (_tone(config.tone, _RATE),), _RATE),)
 
 
-def compute(config: Config, seed: int, settings: Settings, progress: Progress = no_progress) -> Outcome:
-    import soxr
-
+def compute(config: Config, seed: int, settings: Settings, progress: Telling = untold) -> Outcome:
     original = _tone(config.tone, _RATE)
-    bare, filtered = _tone(config.tone, config.rate), soxr.resample(original, _RATE, config.rate, "HQ")
+    bare, filtered = _tone(config.tone, config.rate), _at(original, _RATE, config.rate)
     taken = filtered if config.before == _FILTERED else bare
-    heard = np.asarray(soxr.resample(taken, config.rate, _RATE, "HQ"), np.float32)
+    heard = _at(taken, config.rate, _RATE)
     progress(1, 2, "sampling the tone")
     bird = _bird(config.source, seed)
     views = {length: _view(bird, length) for length in dict.fromkeys((_SHORT, config.window, _LONG))}
@@ -61,6 +59,34 @@ def claims(outcome: Outcome) -> tuple[Claim, ...]:
         Claim("a short window tells when", outcome[f"steps {_SHORT}"] > 3 * outcome[f"steps {_LONG}"]),
         Claim("mel bands crowd where we hear finely", outcome["half of the bands"] < 0.4 * outcome["highest"]),
     )
+
+
+def hear(
+    samples: np.ndarray, rate: int, config: Config, seed: int, settings: Settings, progress: Telling = untold
+) -> Heard:
+    """Resampled with a filter and without one. Without one whole samples are left out, so that the rate divides."""
+    original = _at(samples[: _MOST * rate], rate, _RATE)
+    every = max(1, round(_RATE / config.rate))
+    found = {
+        "as it came": original,
+        "filtered first": _at(_at(original, _RATE, _RATE // every), _RATE // every, _RATE),
+        "every so many samples": _at(original[::every], _RATE // every, _RATE),
+    }
+    half = _RATE // every / 2
+    spectrum = np.abs(np.fft.rfft(original)) ** 2
+    above = float(spectrum[np.fft.rfftfreq(len(original), 1 / _RATE) > half].sum() / max(float(spectrum.sum()), 1e-12))
+    says = (
+        f"{above:.1%} of your sound's energy lies above {half:.0f} Hz, half the rate of {_RATE // every} a second. "
+        "With a filter that part falls silent; without one it comes back as tones that you never made."
+    )
+    strip = Strip("Your sound, sampled", tuple(found), tuple(found.values()), _RATE)
+    return Heard(says, (strip, *(_view(original, length) for length in dict.fromkeys((_SHORT, config.window)))))
+
+
+def _at(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    import soxr
+
+    return np.asarray(soxr.resample(samples, rate, wanted, "HQ"), np.float32)
 
 
 def folded(tone: float, rate: float) -> float:
@@ -173,8 +199,9 @@ LESSON = Lesson(
     compute=compute,
     claims=claims,
     terms=(),
+    hear=hear,
     own=Own(
-        "Record something and look at its waveform, its spectrogram, and what was done to it on the way to a model.",
+        "On Inspect, record something and see what is done to it on the way to a model.",
         "Inspect a recording", "pages/1_Inspect.py",
     ),
     seconds=1.0,

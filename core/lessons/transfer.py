@@ -165,8 +165,8 @@ def _pictures(found: _Found) -> tuple[Picture, ...]:
     return (
         Lines("New sounds from few recordings", said, "recordings of each class that are learned",
               "share of new pieces right", tuple(lines), 1.05),
-        Strip("What the picture network is shown", names[:3], tuple(_transfer.shown(first)), None),
         *tables,
+        Strip("What the picture network is shown", names[:3], tuple(_transfer.shown(first)), None),
     )  # fmt: skip
 
 

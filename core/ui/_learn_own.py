@@ -49,7 +49,9 @@ def _heard(asked: Asked, raw: bytes) -> Heard | None:
 
 def _told(found: Heard, key: str) -> None:
     st.markdown(words.plain(found.says, 400))
-    for start in range(0, len(found.pictures), 2):
-        for place, column in enumerate(st.columns(2, gap="large")[: len(found.pictures) - start], start):
+    first, *rest = found.pictures
+    _learn_draw.show(first, f"{key}-0")
+    for start in range(0, len(rest), 2):
+        for place, column in enumerate(st.columns(2, gap="large")[: len(rest) - start], start):
             with column:
-                _learn_draw.show(found.pictures[place], f"{key}-{place}")
+                _learn_draw.show(rest[place], f"{key}-{place + 1}")

@@ -29,7 +29,7 @@ def hero() -> None:
 
 
 def doors() -> None:
-    """Three ways in; each opens Inspect on something real."""
+    """Three ways in, each opens Inspect on something real; and a fourth for who wants to learn first."""
     own, sound, picture = st.columns(3, border=True)
     with own:
         st.subheader("Your own file", anchor=False)
@@ -43,6 +43,10 @@ def doors() -> None:
         st.subheader("A picture made here", anchor=False)
         st.markdown("A toy rendered on this machine; its pose, light and what hides it are known.")
         _door(DOORS[1], "Look at one", ":material/toys:", "image")
+    st.page_link(
+        "pages/8_Learn.py", label="New to doubt? Short lessons: guess first, then see it computed",
+        icon=":material/school:",
+    )  # fmt: skip
 
 
 def _door(name: str, label: str, icon: str, kind: Kind) -> None:
