@@ -9,7 +9,7 @@ from pathlib import Path
 from core import registry
 from core.cli import PACKAGE as COMMANDS
 from core.data import specs
-from tests import evidence, model_tables, question_table
+from tests import evidence, model_tables, question_table, shape_tables
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -50,6 +50,7 @@ def backbones() -> str:
 TABLES = {
     "models": model_tables.overview,
     "figures": evidence.table,
+    "shapes": shape_tables.table,
     "questions": question_table.table,
     "methods": methods,
     "backbones": backbones,

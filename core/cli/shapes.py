@@ -44,20 +44,23 @@ def _run(options: argparse.Namespace, settings: Settings) -> Outcome:
 
 
 def _damage(options: argparse.Namespace, settings: Settings) -> Outcome:
-    from core.pipeline.damaged import measure, place_of
-    from core.pipeline.reconstruct import TITLES
+    from core.pipeline.damaged import measure, pictures, place_of
     from core.training.run_files import write
 
-    if options.data not in ("vertebrae", "digits"):
-        raise UserFacingError("Fields are kept of vertebrae and digits; choose one of them.", code="setting")
-    found = measure(options.data, options.damage, settings, report)
+    if options.data == "pictures":
+        found = pictures(options.damage, settings, report)
+    elif options.data in ("vertebrae", "digits"):
+        found = measure(options.data, options.damage, settings, report)
+    else:
+        raise UserFacingError("Fields are kept of vertebrae, digits and pictures; choose one of them.", code="setting")
     command = f"python -m core shapes {options.data} --damage {options.damage} --ship"
     path = place_of(options.data, settings, shipped=options.ship)
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, {"command": command, "date": datetime.now(UTC).date().isoformat(), **found})
-    lines = [f"{found['shapes']} shapes, Dice"]
+    first = next(iter(found["rows"][0]["methods"]["single"]))
+    lines = [f"{found['shapes']} shapes, {first}"]
     for row in found["rows"]:
-        told = ", ".join(f"{TITLES[key]} {one['dice'][0]:.3f}" for key, one in row["methods"].items())
+        told = ", ".join(f"{key} {one[first][0]:.3f}" for key, one in row["methods"].items())
         lines.append(f"{row['kind']} {row['level']}: {told}")
     return Outcome(found, tuple(lines))
 

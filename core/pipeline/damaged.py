@@ -18,6 +18,7 @@ from core.fingerprint import fingerprint, numpy_generator
 from core.metrics.bootstrap import bootstrap
 from core.pipeline.reconstruct import TITLES, Asked, Data, find, mark_of
 from core.settings import Settings
+from core.shapes.colours import Config as Colours
 from core.shapes.observe import Glimpse, Scan
 
 FIGURES = ("dice", "hd95", "band_ece", "band_nll", "off", "admitted")
@@ -45,6 +46,9 @@ _TOGETHER: Mapping[str, tuple[dict[str, float], ...]] = {
         {"kept": 0.2, "blanked": 0.3, "flipped": 0.1},
     ),
 }
+SIDE = 48  # pixels: as large a picture as is filled in while one waits
+_LEFT = (0.2, 0.05)
+_RESAMPLES = 1000
 _STRENGTHS = ("mild", "middle", "strong")
 
 
@@ -83,6 +87,32 @@ def measure(data: Data, count: int, settings: Settings, progress: Progress = no_
     return {"data": data, "shapes": count, "fields": mark[:16], "rows": rows}
 
 
+def pictures(count: int, settings: Settings, progress: Progress = no_progress) -> dict[str, Any]:
+    """Colour fields on pictures of Toybox, with fewer and fewer pixels left."""
+    import io
+
+    from PIL import Image
+
+    from core.data import open_source
+    from core.training.colours import painted
+
+    dataset = open_source("toybox", settings)
+    items = [item for item in dataset.items if item.split == "test"][:count]
+    rows, done = [], 0
+    for left in _LEFT:
+        found: dict[str, list[Mapping[str, float | None]]] = {}
+        for item in items:
+            progress(done, len(items) * len(_LEFT), f"{left:.0%} left")
+            picture = Image.open(io.BytesIO(dataset.read(item))).convert("RGB")
+            picture.thumbnail((SIDE, SIDE))
+            for one in painted(np.asarray(picture) / 255.0, Colours(kept=left)):
+                found.setdefault(one.key, []).append({"psnr": one.psnr, "ranks": one.ranks, "seconds": one.seconds})
+            done += 1
+        methods = {key: {name: _mean(told, name) for name in told[0]} for key, told in found.items()}
+        rows.append({"kind": "left", "level": f"{left:g}", "methods": methods})
+    return {"data": "pictures", "shapes": len(items), "rows": rows}
+
+
 def _kept(data: Data, damage: Damage, count: int, mark: str, settings: Settings) -> dict[str, Any]:
     from core.training.run_files import read, write
 
@@ -108,13 +138,14 @@ def _measured(data: Data, damage: Damage, count: int, settings: Settings) -> dic
     return {"kind": damage.kind, "level": damage.level, "methods": methods}
 
 
-def _mean(rows: list[Mapping[str, float | None]], name: str) -> tuple[float | None, float | None, float | None]:
+def _mean(rows: list[Mapping[str, float | None]], name: str) -> list[float | None]:
     """With its interval over the shapes where it is defined."""
     values = np.array([row[name] for row in rows if row[name] is not None], np.float64)
     if not len(values):
-        return None, None, None
-    found = bootstrap(lambda chosen: float(values[chosen].mean()), len(values), numpy_generator("damage", name))
-    return float(values.mean()), found.low, found.high
+        return [None, None, None]
+    generator = numpy_generator("damage", name)
+    found = bootstrap(lambda chosen: float(values[chosen].mean()), len(values), generator, resamples=_RESAMPLES)
+    return [float(values.mean()), found.low, found.high]
 
 
 def _with(data: Data, damage: Damage, knobs: Mapping[str, float]) -> Damage:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.errors import UserFacingError
-from core.pipeline import reconstruct
+from core.pipeline import damaged, reconstruct
 from core.pipeline.reconstruct import Filled, Studio
 from core.settings import Settings
 from core.shapes import label_maps
@@ -40,6 +42,19 @@ def card(data: str) -> Mapping[str, Any] | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _card(data: str, mark: str, _settings: Settings) -> Mapping[str, Any]:
     return reconstruct.card_of(data, _settings)
+
+
+def damage(data: str) -> Mapping[str, Any] | None:
+    """What was measured under more and more damage, one's own before what came with the app; None where nothing was."""
+    settings = cached.settings()
+    paths = [damaged.place_of(data, settings, shipped=shipped) for shipped in (False, True)]
+    path = next((path for path in paths if path.is_file()), None)
+    return None if path is None else _damage(str(path), path.stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _damage(path: str, changed: int) -> Mapping[str, Any]:
+    return json.loads(Path(path).read_bytes())
 
 
 def mesh(key: str, found: Filled, method: str, colour: str) -> Mesh:

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import UserFacingError
+from core.pipeline.damaged import SIDE
 from core.pipeline.reconstruct import TITLES, Painting
 from core.shapes.colours import Config, Painted
 from core.ui import _cached_shapes, bound, cached, palette, plot, report, samples, shell, tables, words
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _LEFT = Kept("left", 10, bound.whole(2, 50), "a whole number from 2 to 50")
-_SIDE = 48  # pixels: as long a side as is filled in while one waits
 _HEIGHT = 200
 _SCRIPT = '''"""A picture with holes, filled in again. Run it in the folder of the app: python picture.py"""
 
@@ -76,7 +76,7 @@ def _small(pixels: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     picture = Image.fromarray(np.asarray(pixels))
-    picture.thumbnail((_SIDE, _SIDE))
+    picture.thumbnail((SIDE, SIDE))
     return np.asarray(picture)
 
 
@@ -130,7 +130,7 @@ def _taken(found: Painting, config: Config, name: str, finding: str, top: float)
     }
     about = {"picture": name, "left": f"{config.kept:g}", "seed": str(config.seed)}
     tables.show(table, "shape-colours", alt="Table of the methods on this picture.", about=about, name="picture")
-    script = _SCRIPT.format(side=_SIDE, config=config)
+    script = _SCRIPT.format(side=SIDE, config=config)
     charts = tuple(
         Chart(TITLES[one.key], doubt_figure(one, top, dark=False), _under(one), "Where its members disagree.")
         for one in found.answers

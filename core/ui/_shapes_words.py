@@ -30,7 +30,7 @@ def verdict(found: Filled, data: str) -> str:
     """One or two sentences, computed."""
     far, unit = FAR[data], UNITS[data]
     if found.truth is None:
-        return _without_truth(found, far, unit)
+        return _without_truth(found, unit)
     known = [one for one in found.answers if one.figures["off"] is not None]
     if not known:
         return "So little was seen that no method draws a surface at all."
@@ -58,36 +58,33 @@ def _admitting(known: list[Answer]) -> str:
     return f"{open_} admits most of what it made up, {words.percent(most)}; {shy} least, {words.percent(least)}."
 
 
-def _without_truth(found: Filled, far: float, unit: str) -> str:
-    shares = {one.title: wide(found, one, far) for one in found.answers}
-    told = {title: share for title, share in shares.items() if share is not None}
-    if not told:
+def _without_truth(found: Filled, unit: str) -> str:
+    known = [(reach, one.title) for one in found.answers if (reach := usual(found, one)) is not None]
+    if not known:
         return "No method finds a vertebra in this label map; check its affine and which label was chosen."
-    least, most = min(told, key=lambda title: told[title]), max(told, key=lambda title: told[title])
+    (near, sure), (far, unsure) = min(known), max(known)
     return (
-        f"Nobody knows the truth here. By their own account the methods may be more than {far:g} {unit} off at "
-        f"{words.percent(told[least])} ({least}) to {words.percent(told[most])} ({most}) of what they draw."
+        f"Nobody knows the truth here. At half of what each draws, the true surface lies nine times in ten within "
+        f"{words.figure(near, 2)} {unit} of it, says {sure}; within {words.figure(far, 2)} {unit}, says {unsure}."
     )
 
 
-def wide(found: Filled, answer: Answer, far: float) -> float | None:
-    """The share of a surface that may be further off than that, as it says itself."""
+def usual(found: Filled, answer: Answer) -> float | None:
+    """How far a surface may be off, at the median of its points, as the method says itself."""
     points = surface_of(answer.mean, found.affine)
     if not len(points):
         return None
-    return float((read(play_of(answer.mean, spacing_of(found.affine)), points, found.affine) > far).mean())
+    return float(np.median(read(play_of(answer.mean, spacing_of(found.affine)), points, found.affine)))
 
 
 def under(found: Filled, answer: Answer, data: str) -> str:
     """What stands under one method's surface."""
     far, unit = FAR[data], UNITS[data]
-    if answer.key == "single" and found.truth is None:
-        return "One network: it has no members that could disagree."
     if found.truth is None:
-        share = wide(found, answer, far)
-        return "It draws no surface." if share is None else (
-            f"{words.percent(share)} of it may be more than {far:g} {unit} off, as it says itself."
-        )  # fmt: skip
+        reach = usual(found, answer)
+        if reach is None:
+            return "It draws no surface."
+        return f"It may be off by {words.figure(reach, 2)} {unit} at half of its surface, as it says itself."
     off, admitted, missed = (answer.figures[name] for name in ("off", "admitted", "missed"))
     if off is None or missed is None:
         return "It draws no surface."

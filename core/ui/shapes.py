@@ -9,6 +9,7 @@ from core.pipeline.reconstruct import TITLES, UNITS, Answer, Filled, key_of
 from core.ui import (
     _cached_shapes,
     _shapes_charts,
+    _shapes_damage,
     _shapes_knobs,
     _shapes_picture,
     _shapes_take,
@@ -65,6 +66,7 @@ def page() -> None:
     alt = "Table of the methods' means over all test shapes."
     about = {"command": card["command"]}
     tables.show(_shapes_words.measured(card, data), "shape-study", alt=alt, about=about, name=f"shapes-{data}")
+    _shapes_damage.show(data)
 
 
 def _filled(chosen: Chosen) -> Filled | None:
@@ -164,7 +166,7 @@ def _cuts(chosen: Chosen, found: Filled) -> None:
     flat = found.answers[0].mean.ndim == 2
     st.markdown("**Ask the members one by one**" if flat else "**Cut it open, and ask the members one by one**")
     several = [one for one in found.answers if len(one.members) > 1]
-    kept = Kept("members", "anchored", bound.one_of(tuple(one.key for one in several)), "a method with members")
+    kept = Kept("members", "ensemble", bound.one_of(tuple(one.key for one in several)), "a method with members")
     left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
     with left:
         st.selectbox("Members of", [one.key for one in several], format_func=lambda key: TITLES[str(key)],
@@ -200,9 +202,10 @@ def _members(chosen: Chosen, found: Filled, answer: Answer, cut: Cut) -> None:
     at = spot[1] if spot is not None and spot[0] == cut.axis else None
     figure = _shapes_charts.members(found, answer, cut, shell.is_dark(), at)
     x, y = _shapes_charts.net(cut)
+    last = len(answer.members) + (found.truth is not None) + (at is not None)  # the net comes after all outlines
 
     def clicked(trace: int, index: int) -> None:
-        if trace == len(figure.data) - 1:
+        if trace == last:
             st.session_state[_SPOT] = (cut.axis, (float(x[index]), float(y[index])))
 
     alt = f"The outlines of {len(answer.members)} members of {answer.title}."
