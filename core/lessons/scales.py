@@ -158,18 +158,19 @@ def _sentences(config: Config, found: _Found) -> tuple[str, ...]:
     best = _ALPHAS[int(nll.argmin())]
     batches, weights, scales = found.gradients
     own, whole = found.sizes
+    hill = _hill(found.ways[0])
     return (
         "Noise on the scales knows nothing of the points: it is a doubt that was put in, not one that was found. Near "
         f"the points {config.members} networks from scratch have {scratch.near:.2f} nats of it, far from them "
         f"{scratch.far:.2f}.",
-        f"Put in with measure it can help all the same: the NLL on new points is {found.single.nll:.2f} for the one "
-        f"network, {found.alphas[1].nll:.2f} at the authors' alpha of 0.01, least at {best:g} ({min(nll):.2f}), and "
-        f"{nll[-1]:.2f} at 1.",
+        "The NLL on new points (surprise at their true classes, less is better) is "
+        f"{found.single.nll:.2f} for the one network, {nll[1]:.2f} at the authors' alpha of 0.01, {nll[-1]:.2f} at 1; "
+        f"of those drawn alpha = {best:g} has the least, {min(nll):.2f}.",
         f"Without their noise the members at alpha = {config.alpha:g} keep {_mean(found.still):.3f} of "
         f"{_mean(found.chosen):.3f} nats, mean over the plane: so much comes from favouring different classes.",
         f"A member owns {own} of {whole} numbers and shares the others. On the straight line between two members the "
-        f"loss rises by {_hill(found.ways[0]):.2f}, between networks from scratch by {_hill(found.ways[1]):.2f}: "
-        "members lie in one valley. That makes them cheap, and alike.",
+        f"loss rises by {hill:.2f}, between networks from scratch by {_hill(found.ways[1]):.2f}: members lie in "
+        f"{'one valley, and are' if hill < _NOTICED else 'valleys of their own, not'} much alike.",
         f"Random scales hardly disturb training: at alpha = 0.01 the gradient varies {weights / scales[1]:.0f} times "
         f"less than with random weights (Flipout), and {batches / scales[1]:.0f} times less than from one batch of 32 "
         f"points to the next. At alpha = 1 it varies {scales[-1] / weights:.1f} times as much as with random weights.",

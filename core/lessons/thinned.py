@@ -152,6 +152,7 @@ def _outcome(config: Config, worlds: _Worlds, found: _Found) -> Outcome:
 def _sentences(config: Config, found: _Found) -> tuple[str, ...]:
     last, free, some = found.right[-1, -1], found.right[0, -1], found.right[1, -1, 1]
     odd, held = found.halves[_STRENGTHS.index(config.strength)], found.kept.mean(axis=(1, 2))
+    told = "it tells what was not seen, not what is left to chance" if odd[1] > odd[0] else "here it tells neither"
     return (
         f"A member is the same trained network without some of its {found.kept[0].size} hidden units: each keeps "
         f"{held.min():.0%} to {held.max():.0%} of them. All begin from what one training taught, so that they cost "
@@ -164,7 +165,7 @@ def _sentences(config: Config, found: _Found) -> tuple[str, ...]:
         "was never shown is guessed from the old world, which was not turned.",
         f"Both halves of the new world are about as ambiguous ({found.truth[0]:.2f} and {found.truth[1]:.2f} nats, by "
         f"its own truth). The members disagree by {odd[0]:.3f} nats in the given half and by {odd[1]:.3f} in the "
-        "other: disagreement tells what was not seen, not what is left to chance.",
+        f"other: {told}.",
     )
 
 
