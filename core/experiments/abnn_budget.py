@@ -25,8 +25,8 @@ _DEEP = sweeping(
 _WAYS: dict[str, tuple[str, Point]] = {
     "single": (_SINGLE.name, ("schedule.epochs=16",)),
     "ABNN": (ALPHA.name, ("config.alpha=0.1",)),
-    "ensemble, same budget": (_DEEP.name, ("schedule.epochs=5",)),
-    "ensemble, three times": (_DEEP.name, ("schedule.epochs=16",)),
+    "ensemble": (_DEEP.name, ("schedule.epochs=5",)),
+    "ensemble x 3": (_DEEP.name, ("schedule.epochs=16",)),
 }
 _FIGURES = {"accuracy": "accuracy", "nll": "NLL", "ece": "ECE", "ood_auroc": "AUROC of strangers"}
 

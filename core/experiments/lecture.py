@@ -22,23 +22,23 @@ from core.pipeline.swept import Point, Swept
 _FOUR = "data=esc10 division.classes=dog,rooster,rain,helicopter"
 _FOLDS = (1, 2, 3, 4, 5)
 _NETWORKS = sweeping(
-    "lecture-networks", "lecture-convnet", _FOUR, "backbone=lecture_lstm,lecture_convnet", minutes=2, folds=_FOLDS
+    "lecture-networks", "lecture-convnet", _FOUR, "backbone=lecture_lstm,lecture_convnet", minutes=1, folds=_FOLDS
 )
-_MOVED = sweeping("lecture-moved", "lecture-augmented", _FOUR, "augment.roll=0.2", minutes=2, folds=_FOLDS)
+_MOVED = sweeping("lecture-moved", "lecture-augmented", _FOUR, "augment.roll=0.2", minutes=1, folds=_FOLDS)
 _CARRIED = sweeping(
     "lecture-transfer",
     "lecture-transfer",
     _FOUR,
     "backbone=efficientnet_lite,sfx",
     "schedule.rate=0,1e-3",
-    minutes=2,
+    minutes=1,
     folds=_FOLDS,
 )
 _STILL, _LEARNS = "schedule.rate=0", "schedule.rate=1e-3"
 _LEARNERS: dict[str, tuple[str, Point]] = {
     "LSTM": (_NETWORKS.name, ("backbone=lecture_lstm",)),
     "ConvNet": (_NETWORKS.name, ("backbone=lecture_convnet",)),
-    "moved in time": (_MOVED.name, ("augment.roll=0.2",)),
+    "moved": (_MOVED.name, ("augment.roll=0.2",)),
     "ImageNet": (_CARRIED.name, ("backbone=efficientnet_lite", _LEARNS)),
     "sounds": (_CARRIED.name, ("backbone=sfx", _LEARNS)),
 }

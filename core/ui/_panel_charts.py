@@ -48,7 +48,7 @@ def drawn(panel: Panel, dark: bool) -> Figure:
         figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, margin_t=40)
     last = len(panel.places) - 1
     figure.update_xaxes(title_text=panel.x, tickvals=list(range(last + 1)), ticktext=list(panel.places),
-                        range=[-0.4, last + 0.4], showgrid=False)  # fmt: skip
+                        range=[-0.4, last + 0.4], showgrid=False, automargin=True)  # fmt: skip
     figure.update_yaxes(title_text=panel.y)
     return figure
 
