@@ -190,14 +190,15 @@ def _sentences(where: Ends, truth: np.ndarray, told: Mapping[str, _Told], right:
     ambiguous, names = main.doubts["aleatoric"].mean(axis=1), where.names()
     stranger, second = _roads.spoken(where.stranger), _roads.spoken(where.second)
     agreement = {key: _agreement(told[key]) for key in (_MAIN, *_DRAWN)}
-    sure = main.confidence[2, :, 1:].max()
+    sure, place = main.confidence[2, :, -1].max(), main.places["novelty"][2, :, -1].mean()
     return (
         f"Half way into {second} the truth is {truth[half]:.2f} nats of ambiguity; the ensemble says "
         f"{ambiguous[0, half]:.2f}.",
         f"The road {names['stranger']}, raises ambiguity to {ambiguous[2, -1]:.2f} nats, though nothing on it is "
         f"ambiguous: the model has no word for a {stranger}, and shares its answer among the words it has.",
-        f"On that road the ensemble was up to {sure:.0%} sure of one of its classes: a confident model that is wrong. "
-        f"The measure that shows it best here is {_SPOKEN[right]}.",
+        f"At the end of that road no answer can be right, and yet the ensemble was up to {sure:.0%} sure of one: a "
+        f"confident model that is wrong. Novelty stands at {place:.0f} % there; the measure that tells this road from "
+        f"a mixture best is {_SPOKEN[right]}.",
         f"What the split cannot tell: over all these items the two parts of the ensemble have a rank correlation of "
         f"{agreement[_MAIN]:.2f} (others {min(agreement.values()):.2f} to {max(agreement.values()):.2f}). They are two "
         "readings of one dial more than two dials. Models of one draw have no second part at all: it is 0.",

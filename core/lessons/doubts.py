@@ -98,6 +98,7 @@ def claims(outcome: Outcome) -> tuple[Claim, ...]:
 
     return (
         Claim("a single network is sure where it has seen nothing", outcome["confidence far"] > _SURE[1]),
+        Claim("and right less often than it is sure", outcome["right far"] < outcome["confidence far"] - 0.03),
         Claim("one draw has no unfamiliarity anywhere", outcome["deterministic epistemic far"] == 0.0),
         Claim(
             "the ensemble is less familiar with far places than with near ones",
@@ -135,12 +136,17 @@ def _outcome(scene: _Scene, found: Sequence[Answered], overlaps: np.ndarray, cou
     single = found[0]
     sure = np.maximum(single.probs, 1.0 - single.probs)
     near, far = _mean(sure, scene.near), _mean(sure, scene.far)
+    right_far = _mean((single.probs > 0.5) == (scene.world.truth(scene.places) > 0.5), scene.far)
     numbers += [
         Number("confidence near", "mean confidence of the single network near the points", near),
         Number("confidence far", "mean confidence of the single network far from all points", far),
+        Number("right far", "share of far places where it names the likelier class", right_far),
     ]
     right = 0 if far < _SURE[0] else 2 if far >= _SURE[1] else 1
-    said = f"Far from every point the single network is {far:.0%} sure of one class, near them {near:.0%}."
+    said = (
+        f"Far from every point the single network is {far:.0%} sure of one class, and it is the likelier one in "
+        f"{right_far:.0%} of these places."
+    )
     border = f"All its doubt lies on the border that it drew: {float((sure < 0.9).mean()):.0%} of the plane."
     pictures = (
         scene.plane("How sure the single network is", border, scene.field("confidence", "signal", sure, 1.0)),
@@ -149,7 +155,7 @@ def _outcome(scene: _Scene, found: Sequence[Answered], overlaps: np.ndarray, cou
         _sweep("overlap", "spread of each class", _OVERLAPS, overlaps),
         _sweep("points", "points in the training set", _COUNTS, counts),
     )
-    return Outcome(right, said, pictures, _sentences(found, scene, overlaps, counts), tuple(numbers))
+    return Outcome(right, said, pictures, _sentences(found, scene, overlaps, counts, far), tuple(numbers))
 
 
 def _true(scene: _Scene) -> Plane:
@@ -194,19 +200,23 @@ def _sweep(name: str, x_title: str, steps: Sequence[float], found: np.ndarray) -
     return Lines(title, said, x_title, "mean doubt of an ensemble in nats", lines)
 
 
-def _sentences(found: Sequence[Answered], scene: _Scene, overlaps: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
+def _sentences(
+    found: Sequence[Answered], scene: _Scene, overlaps: np.ndarray, counts: np.ndarray, far: float
+) -> tuple[str, ...]:
     drawn = [one for one in found if one.score is None and one.doubt.epistemic.max() > 0]
     rise = {one.title: _mean(one.doubt.epistemic, scene.far) - _mean(one.doubt.epistemic, scene.near) for one in drawn}
     most, least = max(rise, key=lambda name: rise[name]), min(rise, key=lambda name: rise[name])
     return (
+        "Why a confident model can be wrong: its confidence says on which side of its border a place lies, and how far "
+        "from it. It does not say how near the place is to anything that was ever seen.",
+        f"The knob that shows it is “Hidden”: it takes the points at the top away. The single network stays sure up "
+        f"there ({far:.0%} far from all points, as it is now); unfamiliar and the distances fill that region instead.",
         f"{most} notices the empty plane best: its unfamiliarity rises by {rise[most]:.2f} nats from near to far. "
         f"{least} does so least ({rise[least]:+.2f}).",
         f"Overlap raises the ensemble's ambiguity from {overlaps[0, 0]:.2f} to {overlaps[-1, 0]:.2f} nats. That is in "
         "the data: no method and no further points remove it.",
         f"{_COUNTS[-1] // _COUNTS[0]} times more points leave {counts[-1, 1] / counts[0, 1]:.0%} of the unfamiliarity "
         "where the classes live. Points are what it asks for.",
-        "A network's confidence is about which side of its border a place lies on. It is no measure of how near the "
-        "place is to anything it has seen.",
     )
 
 

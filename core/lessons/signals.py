@@ -28,7 +28,7 @@ class Config:
     rate: int = knob(6000, "samples taken each second", least=4000, most=24000)
     before: str = knob(_BARE, "what the tone goes through before it is sampled", choices=(_BARE, _FILTERED))
     window: int = knob(24, "length of the spectrogram's window in milliseconds", least=_SHORT, most=_LONG)
-    source: int = knob(0, "which bird is looked at", least=0, most=20)
+    bird: int = knob(0, "which bird is looked at", least=0, most=20)
 
     def __post_init__(self) -> None:
         check(self)
@@ -46,8 +46,8 @@ def compute(config: Config, seed: int, settings: Settings, progress: Telling = u
     taken = filtered if config.before == _FILTERED else bare
     heard = _at(taken, config.rate, _RATE)
     progress(1, 2, "sampling the tone")
-    bird = _bird(config.source, seed)
-    views = {length: _view(bird, length) for length in dict.fromkeys((_SHORT, config.window, _LONG))}
+    bird = _bird(config.bird, seed)
+    views = {length: _view(bird, length, "A bird") for length in dict.fromkeys((_SHORT, config.window, _LONG))}
     progress(2, 2, "looking at a bird")
     return _outcome(config, original, heard, views)
 
@@ -80,7 +80,9 @@ def hear(
         "With a filter that part falls silent; without one it comes back as tones that you never made."
     )
     strip = Strip("Your sound, sampled", tuple(found), tuple(found.values()), _RATE)
-    return Heard(says, (strip, *(_view(original, length) for length in dict.fromkeys((_SHORT, config.window)))))
+    return Heard(
+        says, (strip, *(_view(original, length, "Your sound") for length in dict.fromkeys((_SHORT, config.window))))
+    )
 
 
 def _at(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -108,13 +110,13 @@ def _bird(source: int, seed: int) -> np.ndarray:
     return soundbox.morph("chirping_birds", source=source, seed=seed).samples[: 2 * _RATE]
 
 
-def _view(samples: np.ndarray, length: int) -> Spectrogram:
+def _view(samples: np.ndarray, length: int, name: str) -> Spectrogram:
     size = round(length / 1000 * _RATE)
     config = MelConfig(_RATE, size, max(64, size // 4), _BANDS, 50.0, 16_000.0)
     levels = log_mel(samples, config).T.astype(np.float32)
     centres = mel_edges(50.0, 16_000.0, _BANDS)[1:-1]
     said = f"Two events closer than {length} ms melt together; so do two pitches closer than {1000 / length:.0f} Hz."
-    return Spectrogram(f"A window of {length} ms", said, levels, centres, len(samples) / _RATE)
+    return Spectrogram(f"{name} through a window of {length} ms", said, levels, centres, len(samples) / _RATE)
 
 
 def _spectrum(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
