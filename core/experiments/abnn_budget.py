@@ -38,7 +38,7 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
     }
     said = "; ".join(
         f"{name} {signed(_apart(found, 'single', key))} against the single network and "
-        f"{signed(_apart(found, 'ensemble, same budget', key))} against the ensemble"
+        f"{signed(_apart(found, 'ensemble', key))} against the ensemble"
         for key, name in _FIGURES.items()
     )
     sentence = f"For the same epochs of training ABNN differs in {said}."
