@@ -34,7 +34,7 @@ from core.shapes.colours import Config as Colours
 from core.shapes.fields import Field, ask, doubt_of
 from core.shapes.kept import Kept, load
 from core.shapes.observe import Observation
-from core.shapes.solids import Box, Solid, places_of, spacing_of
+from core.shapes.solids import Box, Solid, spacing_of
 from core.shapes.surface import admitted_of
 from core.training._shape_cases import shown
 from core.training._shape_plan import Config
@@ -98,7 +98,7 @@ def _inside(truth: Solid, box: Box, shape: tuple[int, ...]) -> np.ndarray:
 def _box_of(own: Observation) -> Box:
     """Where the networks expect a vertebra, about the middle of what was given."""
     box = vertebra.box_about(own.mass())
-    places = places_of(own.affine, own.labels.shape)[own.labels.ravel()]
+    places = np.argwhere(own.labels) @ own.affine[:3, :3].T + own.affine[:3, 3]
     within = float((np.abs(box.to_unit(places)) <= 0.5).all(axis=1).mean())
     if within < _LEAST:
         size = " x ".join(f"{side:g}" for side in box.size)

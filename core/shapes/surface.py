@@ -46,11 +46,11 @@ def outline_of(probs: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return np.concatenate(lines) if lines else np.zeros((0, 2))
 
 
-def lines_of(probs: np.ndarray, affine: np.ndarray, level: float = 0.5) -> list[np.ndarray]:
-    """Where a picture crosses a level, one line after another."""
+def lines_of(probs: np.ndarray, affine: np.ndarray) -> list[np.ndarray]:
+    """Where a picture crosses one half, one line after another."""
     from skimage.measure import find_contours
 
-    return [line @ affine[:2, :2].T + affine[:2, 2] for line in find_contours(probs, level)]
+    return [line @ affine[:2, :2].T + affine[:2, 2] for line in find_contours(probs, 0.5)]
 
 
 @dataclass(frozen=True, slots=True)

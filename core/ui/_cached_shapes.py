@@ -16,7 +16,10 @@ from core.settings import Settings
 from core.shapes import label_maps
 from core.shapes.label_maps import LabelMap
 from core.shapes.mesh import Mesh, mesh_of
+from core.shapes.solids import places_of
 from core.ui import _shapes_charts, cached
+
+_MANY = 400_000  # voxels whose surface is drawn as it is
 
 
 def studio() -> Studio:
@@ -70,8 +73,12 @@ def _mesh(key: str, method: str, colour: str, _found: Filled) -> Mesh:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def seen_mesh(key: str, _found: Filled) -> Mesh:
-    """The voxels that were seen to be inside; missing slices are gaps."""
-    return mesh_of(_found.seen.labels.astype(float), _found.seen.affine)
+    """The voxels that were seen to be inside; missing slices are gaps. Of a fine volume as much as the answer shows."""
+    seen = _found.seen
+    if seen.labels.size <= _MANY:
+        return mesh_of(seen.labels.astype(float), seen.affine)
+    shape = _found.answers[0].mean.shape
+    return mesh_of(seen.at(places_of(_found.affine, shape)).reshape(shape), _found.affine)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the label map")

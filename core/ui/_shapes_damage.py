@@ -29,7 +29,7 @@ _HEIGHT = 340
 _RISES = {"dice", "admitted"}  # more of it is better
 _KINDS = {"all together": "All together"} | {knob.field: knob.label for knob in (*SCAN, *GLIMPSE)}
 _DASHES = ("dot", "dash", "longdash", "dashdot", "solid")
-_FIGURE = Kept("measured", "band_ece", bound.one_of(tuple(FIGURES)), "a measure of the methods")
+_FIGURE = Kept("shape-measure", "band_ece", bound.one_of(tuple(FIGURES)), "a measure of the methods")
 
 Row = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def show(data: str) -> None:
     if found is None:
         return
     kinds = [kind for kind in _KINDS if any(row["kind"] == kind for row in found["rows"])]
-    kept = Kept("damage", "all together", bound.one_of(tuple(_KINDS)), "a kind of damage")
+    kept = Kept("shape-damage", "all together", bound.one_of(tuple(_KINDS)), "a kind of damage")
     st.markdown("**More and more damage, as it was measured**")
     left, right = st.columns(2)
     with left:

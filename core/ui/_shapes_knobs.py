@@ -18,7 +18,7 @@ from core.ui.address import Kept
 WHAT = {"vertebra": "A vertebra", "digit": "A digit", "own": "A label map of mine", "picture": "A picture with holes"}
 KIND = Kept("shape", "vertebra", bound.one_of(tuple(WHAT)), "one of vertebra, digit, own and picture")
 _MOST = 23  # the last number
-NUMBER = Kept("number", 0, bound.whole(0, _MOST), f"a whole number from 0 to {_MOST}")
+NUMBER = Kept("shape-number", 0, bound.whole(0, _MOST), f"a whole number from 0 to {_MOST}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class Knob:
     @property
     def kept(self) -> Kept[float]:
         wanted = f"a number from {self.least:g} to {self.most:g}"
-        return Kept(self.field, self.default, _between(self.least, self.most), wanted, lambda value: f"{value:g}")
+        return Kept(
+            f"shape-{self.field}", self.default, _between(self.least, self.most), wanted, lambda value: f"{value:g}"
+        )
 
 
 SCAN = (
@@ -71,7 +73,7 @@ class Chosen:
         knobs, part = (SCAN, self.asked.scan) if self.asked.data == "vertebrae" else (GLIMPSE, self.asked.glimpse)
         kind = "vertebra" if self.asked.data == "vertebrae" else "digit"
         told = {KIND.name: kind, NUMBER.name: str(self.asked.number)}
-        return told | {knob.field: knob.kept.write(getattr(part, knob.field)) for knob in knobs}
+        return told | {knob.kept.name: knob.kept.write(getattr(part, knob.field)) for knob in knobs}
 
 
 def kind() -> str:

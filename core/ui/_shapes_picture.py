@@ -12,14 +12,16 @@ from core.pipeline.damaged import SIDE
 from core.pipeline.reconstruct import TITLES, Painting
 from core.shapes.colours import Config, Painted
 from core.ui import _cached_shapes, bound, cached, palette, plot, report, samples, shell, tables, words
+from core.ui._shapes_wait import waited
 from core.ui.address import Kept
 from core.ui.report import Chart, Report
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_LEFT = Kept("left", 10, bound.whole(2, 50), "a whole number from 2 to 50")
+_LEFT = Kept("shape-left", 10, bound.whole(2, 50), "a whole number from 2 to 50")
 _HEIGHT = 200
+_LEAST = 8  # pixels of the shorter side
 _SCRIPT = '''"""A picture with holes, filled in again. Run it in the folder of the app: python picture.py"""
 
 import numpy as np
@@ -49,7 +51,8 @@ def show() -> None:
     if pixels is None:
         return
     config = Config(kept=st.session_state[f"pick-{_LEFT.name}"] / 100)
-    found = _painted(pixels, config)
+    studio, begin = _cached_shapes.studio(), "Fitting; about six seconds on a free core."
+    found = waited(begin, lambda progress, place: studio.paint(pixels, config, progress, place))
     if found is not None:
         _drawn(found, config, name)
 
@@ -77,26 +80,9 @@ def _small(pixels: np.ndarray) -> np.ndarray:
 
     picture = Image.fromarray(np.asarray(pixels))
     picture.thumbnail((SIDE, SIDE))
+    if min(picture.size) < _LEAST:
+        raise UserFacingError("This picture is too narrow to be filled in; send one that is no strip.", code="size")
     return np.asarray(picture)
-
-
-def _painted(pixels: np.ndarray, config: Config) -> Painting | None:
-    slot = st.empty()
-    bar = slot.progress(0.0, "Fitting; about six seconds on a free core.")
-
-    def progress(done: int, total: int, stage: str) -> None:
-        bar.progress(done / total, f"Fitting {stage} ({done + 1} of {total})")
-
-    def on_place(before: int) -> None:
-        bar.progress(0.0, f"{words.counted(before, 'visitor')} before you; then it is your turn.")
-
-    try:
-        return _cached_shapes.studio().paint(pixels, config, progress, on_place)
-    except UserFacingError as error:
-        st.error(words.plain(str(error), 400), icon=":material/block:")
-        return None
-    finally:
-        slot.empty()
 
 
 def _drawn(found: Painting, config: Config, name: str) -> None:

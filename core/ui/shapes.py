@@ -24,13 +24,16 @@ from core.ui import (
 )
 from core.ui._shapes_charts import Cut
 from core.ui._shapes_knobs import Chosen
+from core.ui._shapes_wait import waited
 from core.ui.address import Kept
 
 _MOST = 3  # methods beside each other
-METHODS = Kept("methods", ("single", "anchored", "ensemble"), bound.several(_MOST), f"up to {_MOST} methods", ",".join)
-COLOUR = Kept("colour", "play", bound.one_of(tuple(_shapes_words.COLOURS)), "play, total or epistemic")
-VIEW = Kept("cut", "above", bound.one_of(tuple(_shapes_charts.VIEWS)), "above, side or front")
-AT = Kept("at", 50, bound.whole(0, 100), "a whole number from 0 to 100")
+METHODS = Kept(
+    "shape-methods", ("single", "anchored", "ensemble"), bound.several(_MOST), f"up to {_MOST} methods", ",".join
+)
+COLOUR = Kept("shape-colour", "play", bound.one_of(tuple(_shapes_words.COLOURS)), "play, total or epistemic")
+VIEW = Kept("shape-cut", "above", bound.one_of(tuple(_shapes_charts.VIEWS)), "above, side or front")
+AT = Kept("shape-at", 50, bound.whole(0, 100), "a whole number from 0 to 100")
 _SPOT = "shapes-spot"  # of the session: where a cut was clicked
 
 
@@ -47,7 +50,9 @@ def page() -> None:
     if card is None:
         st.info(f"No fields of {chosen.asked.data} are here; make them with python -m core shapes {chosen.asked.data}.")
         return
-    found = _filled(chosen)
+    studio = _cached_shapes.studio()
+    begin = "Filling in; the first time its process wakes for a few seconds."
+    found = waited(begin, lambda progress, place: studio.fill(chosen.asked, chosen.own, progress, place))
     if found is None:
         return
     data = chosen.asked.data
@@ -67,25 +72,6 @@ def page() -> None:
     about = {"command": card["command"]}
     tables.show(_shapes_words.measured(card, data), "shape-study", alt=alt, about=about, name=f"shapes-{data}")
     _shapes_damage.show(data)
-
-
-def _filled(chosen: Chosen) -> Filled | None:
-    slot = st.empty()
-    bar = slot.progress(0.0, "Filling in; the first time its process wakes for a few seconds.")
-
-    def progress(done: int, total: int, stage: str) -> None:
-        bar.progress(done / total, f"{stage} ({done + 1} of {total})")
-
-    def on_place(before: int) -> None:
-        bar.progress(0.0, f"{words.counted(before, 'visitor')} before you; then it is your turn.")
-
-    try:
-        return _cached_shapes.studio().fill(chosen.asked, chosen.own, progress, on_place)
-    except UserFacingError as error:
-        st.error(words.plain(str(error), 400), icon=":material/block:")
-        return None
-    finally:
-        slot.empty()
 
 
 # ---- methods beside each other ----
@@ -166,7 +152,7 @@ def _cuts(chosen: Chosen, found: Filled) -> None:
     flat = found.answers[0].mean.ndim == 2
     st.markdown("**Ask the members one by one**" if flat else "**Cut it open, and ask the members one by one**")
     several = [one for one in found.answers if len(one.members) > 1]
-    kept = Kept("members", "ensemble", bound.one_of(tuple(one.key for one in several)), "a method with members")
+    kept = Kept("shape-members", "ensemble", bound.one_of(tuple(one.key for one in several)), "a method with members")
     left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
     with left:
         st.selectbox("Members of", [one.key for one in several], format_func=lambda key: TITLES[str(key)],

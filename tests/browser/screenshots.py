@@ -83,7 +83,7 @@ SHOTS = (
         choose=True,
         press="Compute it",
     ),
-    *three("shapes", "/Shapes?number=1", _CHART, 1500, dark="/Shapes?shape=digit&number=3"),
+    *three("shapes", "/Shapes?shape-number=1", _CHART, 1500, dark="/Shapes?shape=digit&shape-number=3"),
     *three("questions", "/Questions", _CHART, 1400),
     *three("listen", "/Listen?made=Dog", "text=Doubt was highest between", 1240, press="Listen"),
     *three("you", "/You?model=toybox-ensemble", "text=What is it?", 1000, press="Begin"),

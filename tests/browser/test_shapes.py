@@ -12,12 +12,12 @@ VERDICT = re.compile("of what the methods draw is made up")
 
 
 def test_a_visitor_damages_a_digit_asks_its_members_and_takes_a_vertebra_along(page: Page, address: str) -> None:
-    page.goto(f"{address}/Shapes?shape=digit&number=2&kept=0.8")
+    page.goto(f"{address}/Shapes?shape=digit&shape-number=2&shape-kept=0.8")
     expect(page.get_by_text(VERDICT)).to_be_visible(timeout=LONG)
     settled(page)
     before = page.get_by_text(VERDICT).inner_text()
     pressed(page.get_by_role("slider", name="Pixels seen"), "ArrowLeft", "70%", attribute="aria-valuetext")
-    page.wait_for_url(re.compile("kept=0.7"))
+    page.wait_for_url(re.compile("shape-kept=0.7"))
     settled(page)
     expect(page.get_by_text(VERDICT)).not_to_have_text(before, timeout=LONG)
     members = page.get_by_role("application", name=re.compile("The outlines of 4 members"))
