@@ -79,8 +79,8 @@ def test_what_is_said_and_drawn_follows_the_numbers(told: tuple[dict[str, Any], 
     rows[-1]["methods"]["free"]["hd95"] = (0.5, 0.4, 0.6)
     assert "and Dropsembles worst, 0.5" in finding(rows, "hd95", "kept", 3, "pixels"), "less is better"
     assert "not defined" in finding(rows, "admitted", "kept", 3, "pixels")
-    figure = chart(rows, "dice", dark=False)
-    assert all(any(title in note.text for note in figure.layout.annotations) for title in TITLES.values())
+    notes = chart(rows, "dice", dark=False).to_dict()["layout"]["annotations"]
+    assert all(any(title in note["text"] for note in notes) for title in TITLES.values())
     table = columns(found)
     assert {len(values) for values in table.values()} == {len(found["rows"]) * len(TITLES)}
 

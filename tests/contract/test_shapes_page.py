@@ -225,7 +225,7 @@ def said(app: Any) -> str:
 
 
 def test_a_visitor_damages_a_vertebra_and_reads_who_admits_what(home: Settings, studio: list[Any]) -> None:
-    app = opened("7_Shapes", **{"shape-missing": "0.6", "shape-number": "4", "shape-methods": "mc_dropout,free"})
+    app = opened("7_Shapes", None, **{"shape-missing": "0.6", "shape-number": "4", "shape-methods": "mc_dropout,free"})
     asked = studio[-1][0]
     assert (asked.data, asked.number, asked.scan.missing) == ("vertebrae", 4, 0.6)
     told = said(app)
@@ -242,7 +242,7 @@ def test_a_visitor_damages_a_vertebra_and_reads_who_admits_what(home: Settings, 
 def test_what_a_link_says_wrongly_is_told_and_a_file_that_is_none_is_one_sentence(
     home: Settings, studio: list[Any]
 ) -> None:
-    app = opened("7_Shapes", **{"shape-missing": "7", "shape": "teapot"})
+    app = opened("7_Shapes", None, **{"shape-missing": "7", "shape": "teapot"})
     assert [one.value for one in app.warning]
     assert studio
     app = opened("7_Shapes", shape="own")
