@@ -149,6 +149,9 @@ def run_python(code: str) -> str:
     return done.stdout.strip()
 
 
+FITTING = "fits guesses plane_fits scales thinned transfer weights"  # what trains in lessons
+
+
 def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     """Every module but the pages' own: no socket, no thread, no process, no environment, no torch.
 
@@ -189,7 +192,7 @@ def test_importing_core_changes_nothing_and_loads_nothing_heavy() -> None:
     of_torch += tuple(f"core.pipeline.{name}" for name in walks)
     of_torch += tuple(f"core.runner.{name}" for name in ("_computing", "_models", "_telling"))  # of the worker
     of_torch += ("core.shapes.networks", "core.shapes.fields", "core.shapes.kept")
-    of_torch += tuple(f"core.lessons.{name}" for name in ("_plane_fits", "_weights", "_scales", "_thinned", "_guesses"))
+    of_torch += tuple(f"core.lessons._{name}" for name in FITTING.split())
     wanted.sort(key=lambda name: name.startswith(of_torch))
     light = sum(not name.startswith(of_torch) for name in wanted)
     code = f"""

@@ -21,7 +21,7 @@ from core import registry
 from core.errors import UserFacingError
 from core.lessons import _plane
 from core.lessons._classroom import Classroom
-from core.lessons._contract import Lesson, Number, Outcome, lessons, packed, unpacked
+from core.lessons._contract import Heard, Lesson, Number, Outcome, lessons, packed, unpacked
 from core.lessons._notebook import notebook
 from core.lessons._pictures import Field, Line, Lines, Plane, Strip
 from core.lessons._plane import World
@@ -74,6 +74,10 @@ def test_the_claims_hold_in_the_notebook_that_a_lesson_exports_and_its_report_dr
     claims = lesson.claims(space["outcome"])
     assert len(claims) > 3
     assert [claim.says for claim in claims if not claim.holds] == []
+    if lesson.hear is not None:  # what has learned is asked, not trained anew
+        own = np.sin(np.arange(30_000) / 20).astype(np.float32)
+        heard, arrays = packed(lesson.hear(own, 22_050, lesson.Config(), 0, settings))
+        assert isinstance(unpacked(json.loads(json.dumps(heard)), arrays), Heard)
     shown = html_of(report_of(Asked(lesson, lesson.Config(), 0), space["outcome"]))
     for picture in space["outcome"].pictures:
         assert isinstance(picture, Strip) or f"{html.escape(picture.title)}. {html.escape(picture.finding)}" in shown
@@ -100,10 +104,19 @@ def test_what_was_begun_for_a_reader_who_left_is_given_up_and_nobody_else_sees_i
 @pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.key)
 def test_the_claims_hold_with_another_seed_in_the_lessons_own_process(lesson: Lesson, room: Classroom) -> None:
     stages: list[int] = []
-    found = room.outcome(lesson, lesson.Config(), 1, lambda done, total, stage: stages.append(done))
+    grown: list[Any] = []
+
+    def told(done: int, total: int, stage: str) -> None:
+        stages.append(done)
+
+    found = room.outcome(lesson, lesson.Config(), 1, told, on_chart=grown.append)
     assert [claim.says for claim in lesson.claims(found) if not claim.holds] == []
     assert stages == sorted(stages)
     assert room.known(lesson, lesson.Config(), 1) is found
+    if lesson.key in ("networks", "augmentation"):  # their curves are drawn as they come
+        lengths = [sum(len(line.x) for line in chart.lines) for chart in grown]
+        assert lengths == sorted(set(lengths))
+        assert repr(grown[-1].lines) == repr(found.pictures[0].lines)  # type: ignore[union-attr]
 
 
 def test_what_is_shown_before_the_guess_needs_no_torch() -> None:
@@ -141,6 +154,7 @@ def test_every_lesson_opens_with_its_question_and_shows_its_knobs_once_it_is_ans
 def test_an_outcome_travels_whole() -> None:
     told, arrays = packed(made())
     found = unpacked(json.loads(json.dumps(told)), arrays)
+    assert isinstance(found, Outcome)
     assert repr(found) == repr(made())
     assert found["rise"] == 4.0
 
