@@ -24,8 +24,8 @@ from core.methods._held import held_by
 from core.metrics.ood import detect
 from core.metrics.ranks import spearman
 from core.metrics.retention import Curve
-from core.pipeline._given import Given, changed
 from core.pipeline._judge import FIGURES, OF_MEASURES, curves_of, statistics_of, usable
+from core.pipeline._point_given import Given, changed
 from core.pipeline.ready import Ready, beginning_of, dataset_of, fit_of, ready, start_of
 from core.pipeline.train import model_of
 from core.settings import Settings

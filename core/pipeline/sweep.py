@@ -18,8 +18,8 @@ from core.contracts import Progress, no_progress
 from core.data._splits import folds_of
 from core.errors import UserFacingError
 from core.pipeline import _plane_point
-from core.pipeline._given import Given, parted, refuse_odd
 from core.pipeline._point import Done, Trainer
+from core.pipeline._point_given import Given, parted, refuse_odd
 from core.pipeline.ready import beginning_of, config_of, dataset_of
 from core.pipeline.swept import Point, Row, Swept, Wanted, command_of
 from core.settings import Settings

@@ -18,7 +18,7 @@ from core.contracts import Dataset
 from core.errors import UserFacingError
 from core.pipeline import _point, swept
 from core.pipeline import ready as ready_module
-from core.pipeline._given import Given, changed, parted
+from core.pipeline._point_given import Given, changed, parted
 from core.pipeline.sweep import sweep
 from core.pipeline.swept import Axis, Row, Swept, Wanted, axis_of
 from core.settings import Settings
