@@ -21,11 +21,15 @@ def tell(tables: Mapping[str, Swept]) -> Answer:
     points = [(f"config.alpha={size}",) for size in sizes]
     still, whole = (f"config.alpha={_NOTHING}",), (f"config.alpha={_ALL}",)
     best = found.best() or still
-    gain = found.less(best, still, "test", "nll")
     lost = found.less(whole, still, "test", "accuracy")
+    gains = ", ".join(
+        f"{signed(found.less(point, still, 'test', 'nll'))} at {value_of(point, 'config.alpha')}"
+        for point in points
+        if point not in (still, whole)
+    )
     sentence = (
-        f"Validation chooses alpha = {value_of(best, 'config.alpha')}; against no noise its NLL changes by "
-        f"{signed(gain)}. With alpha = {_ALL} accuracy changes by {signed(lost)}."
+        f"Validation chooses alpha = {value_of(best, 'config.alpha')}; against no noise the NLL changes by {gains}. "
+        f"With alpha = {_ALL} accuracy changes by {signed(lost)}."
     )
     panels = tuple(
         Panel("alpha", title, sizes, (series(found, "ABNN", "epistemic", points, key),))
