@@ -1,4 +1,4 @@
-"""Bayesian normalisation: the scales of a trained network become random, and where its new doubt comes from."""
+"""Bayesian normalisation: the scales of a trained network become random, and where it doubts then."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def compute(config: Config, seed: int, settings: Settings, progress: Progress = 
 
     scene = scene_of(config.points, seed)
     where = "stage " + " ".join(f"block{layer}" for layer in config.layers.split(" "))
-    plain = abnn.Config(members=config.members, draws=10, boost=config.boost, where=where)
+    plain = abnn.Config(members=config.members, boost=config.boost, where=where)
 
     def told(method: Any, state: Any) -> Told:
         return scene.told(_plane_fits.said(method.METHOD, state, scene.asked, seed))
@@ -93,7 +93,7 @@ def compute(config: Config, seed: int, settings: Settings, progress: Progress = 
     close = scene.asked[: len(scene.near)][scene.near]
 
     def alone(layer: str, alpha: float) -> float:
-        config = abnn.Config(members=1, draws=10, where=f"stage block{layer}", alpha=alpha)
+        config = abnn.Config(members=1, draws=_plane_fits.DRAWS, where=f"stage block{layer}", alpha=alpha)
         state = _scales.untuned(network, scene.points, config, seed)
         return float(_plane_fits.said(abnn.METHOD, state, close, seed).doubt.epistemic.mean())
 
