@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -66,10 +67,13 @@ class Chosen:
     @property
     def stem(self) -> str:
         """Of files that are taken along."""
-        return f"shape-{self.name.partition('.')[0] or f'{self.asked.data}-{self.asked.number}'}"
+        own = re.sub("[^a-zA-Z0-9_-]+", "-", self.name.partition(".")[0])[:40]
+        return f"shape-{own or f'{self.asked.data}-{self.asked.number}'}"
 
     def query(self) -> dict[str, str]:
-        """What a link to this shape says."""
+        """What a link to this shape says; a file cannot be in one."""
+        if self.own is not None:
+            return {KIND.name: "own", "file": self.name, "label": str(self.label)}
         knobs, part = (SCAN, self.asked.scan) if self.asked.data == "vertebrae" else (GLIMPSE, self.asked.glimpse)
         kind = "vertebra" if self.asked.data == "vertebrae" else "digit"
         told = {KIND.name: kind, NUMBER.name: str(self.asked.number)}

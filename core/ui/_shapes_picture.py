@@ -11,7 +11,7 @@ from core.errors import UserFacingError
 from core.pipeline.damaged import SIDE
 from core.pipeline.reconstruct import TITLES, Painting
 from core.shapes.colours import Config, Painted
-from core.ui import _cached_shapes, bound, cached, palette, plot, report, samples, shell, tables, words
+from core.ui import _cached_shapes, address, bound, cached, palette, plot, report, samples, shell, tables, words
 from core.ui._shapes_wait import waited
 from core.ui.address import Kept
 from core.ui.report import Chart, Report
@@ -50,7 +50,7 @@ def show() -> None:
         st.slider("Pixels that are left", 2, 50, format="%d %%", **bound.widget(_LEFT))
     if pixels is None:
         return
-    config = Config(kept=st.session_state[f"pick-{_LEFT.name}"] / 100)
+    config = Config(kept=address.get(_LEFT) / 100)
     studio, begin = _cached_shapes.studio(), "Fitting; about six seconds on a free core."
     found = waited(begin, lambda progress, place: studio.paint(pixels, config, progress, place))
     if found is not None:

@@ -144,6 +144,10 @@ def test_what_is_taken_along_holds_the_surface_the_volume_and_the_same_question(
     own = replace(chosen, own=found.seen, name="mine.nii.gz", label=4)
     assert "Path('mine.nii.gz').read_bytes()).shape_of(4)" in _shapes_take.script(own)
     compile(_shapes_take.script(own), "script", "exec")
+    assert own.query() == {"shape": "own", "file": "mine.nii.gz", "label": "4"}
+    hostile = replace(own, name='a"""; import os/../b.nii')
+    assert hostile.stem == "shape-a-import-os-"
+    compile(_shapes_take.script(hostile), "script", "exec")
     report = _shapes_take.report_of(chosen, found)
     assert len(report.parts) == 6
     assert _shapes_words.WARNING in report.sentences
