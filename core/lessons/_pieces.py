@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from core.contracts import Progress
+from core.errors import DataError
 from core.lessons._pictures import Spectrogram
 from core.media.spectrogram import MelConfig, log_mel, mel_edges
 from core.settings import Settings
@@ -50,7 +51,16 @@ def _esc50(names: tuple[str, ...], train: int, held: int, settings: Settings, pr
     from core.data import open_source
     from core.media.door import open_media
 
-    dataset = open_source("esc50", replace(settings, offline=True))  # a lesson downloads nothing
+    try:
+        dataset = open_source("esc50", replace(settings, offline=True))  # a lesson downloads nothing
+    except DataError as error:
+        if error.code != "offline":
+            raise
+        raise DataError(
+            "No copy of ESC-50 is on this machine; put one into a folder 'esc50' inside the one that PENUMBRA_DATA "
+            "names, or stay with Soundbox.",
+            code="offline",
+        ) from None
     made = []
     for number, name in enumerate(names):
         own = [item for item in dataset.items if item.label == dataset.classes.index(name)]

@@ -37,7 +37,7 @@ _BAND, _SILENCE = (1000.0, 2500.0), (0.6, 0.75)  # of the piece that is heard: H
 @dataclass(frozen=True, slots=True)
 class Config:
     recordings: int = knob(2, "recordings of each class to learn from; each gives two pieces", least=1, most=6)
-    rounds: int = knob(20, "times that every piece is seen", least=8, most=36)
+    rounds: int = knob(16, "times that every piece is seen", least=8, most=32)
     change: str = knob(_ALL, "what is done to a piece each time it is learned", choices=tuple(_CHANGES))
 
     def __post_init__(self) -> None:
@@ -217,6 +217,6 @@ LESSON = Lesson(
         "On Train, each of these changes is a setting, and “ConvNet with shifted spectrograms” is a recipe.",
         "Train with changed sounds", "pages/6_Train.py",
     ),
-    seconds=7.0,
+    seconds=5.0,
     hear=hear,
 )  # fmt: skip

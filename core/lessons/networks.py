@@ -22,8 +22,8 @@ _CLASSES = ("dog", "cow", "chirping_birds", "vacuum_cleaner")
 _NETWORKS: Mapping[str, tuple[str, Meaning]] = {
     "lecture_convnet": ("ConvNet", "kept"), "lecture_lstm": ("LSTM", "refused"),
 }  # fmt: skip
-_RATES = {"lecture_convnet": 2e-3, "lecture_lstm": 4e-3}  # of learning: what each needs to get through its pieces
-_HELD = 4  # recordings of each class
+_RATES = {"lecture_convnet": 2e-3, "lecture_lstm": 6e-3}  # of learning: what each needs to get through its pieces
+_HELD = 3  # recordings of each class
 _BATCH = 4
 _LATER = 10  # ms
 _WELL = 0.5  # of new pieces right, where guessing gets a quarter
@@ -32,8 +32,8 @@ _WELL = 0.5  # of new pieces right, where guessing gets a quarter
 @dataclass(frozen=True, slots=True)
 class Config:
     data: str = knob(SOUNDBOX, "whose sounds; ESC-50 where a copy of it is here", choices=(SOUNDBOX, ESC50))
-    recordings: int = knob(5, "recordings of each class to learn from; each gives two pieces", least=2, most=8)
-    rounds: int = knob(8, "times that every piece is seen", least=2, most=14)
+    recordings: int = knob(4, "recordings of each class to learn from; each gives two pieces", least=2, most=6)
+    rounds: int = knob(7, "times that every piece is seen", least=3, most=15)
 
     def __post_init__(self) -> None:
         check(self)
@@ -235,6 +235,6 @@ LESSON = Lesson(
         "A model that learned 16 such classes from many more recordings waits on Inspect.",
         "Ask it about your file", "pages/1_Inspect.py", (("model", "soundbox-deterministic"),),
     ),
-    seconds=7.0,
+    seconds=6.0,
     hear=hear,
 )  # fmt: skip
