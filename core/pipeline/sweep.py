@@ -6,8 +6,6 @@ one that shares the point, and what was stopped goes on from its last checkpoint
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +19,7 @@ from core.pipeline import _plane_point
 from core.pipeline._point import Done, Trainer
 from core.pipeline._point_given import Given, parted, refuse_odd
 from core.pipeline.ready import beginning_of, config_of, dataset_of
+from core.pipeline.recorded import machine
 from core.pipeline.swept import Point, Row, Swept, Wanted, command_of
 from core.settings import Settings
 from core.training.plan import Plan, plan_of
@@ -63,7 +62,7 @@ def sweep(
         counts=counts,
         command=command_of(wanted),
         date=datetime.now(UTC).date().isoformat(),
-        machine=f"{os.cpu_count()} CPU cores, {platform.machine()}",
+        machine=machine(),
     )
 
 
