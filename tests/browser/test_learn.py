@@ -8,6 +8,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LONG, SHORT, again, pixels, settled
+from tests.contract.published import tone
 
 CAME = re.compile("As you expected|It came out")
 
@@ -59,9 +60,28 @@ def test_a_class_follows_a_link_guesses_and_takes_the_lesson_along(page: Page, a
     expect(page.get_by_role("figure", name=re.compile("^Predicted loss"))).to_be_visible(timeout=LONG)
 
 
+def test_a_visitor_comes_in_by_the_door_and_hears_what_two_networks_make_of_a_sound(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("link", name="New to doubt?").click()
+    expect(page.get_by_role("button", name="Compute it")).to_be_visible(timeout=LONG)
+    page.goto(f"{address}/Learn?lesson=networks&networks-recordings=2&networks-rounds=3")
+    reveal(page, "Neither does well")
+    expect(page.get_by_role("figure", name=re.compile("^While they learn"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("figure", name=re.compile("^New recordings, as the LSTM"))).to_be_visible(timeout=LONG)
+    given = page.get_by_test_id("stFileUploader").locator("input")
+    given.set_input_files({"name": "tone.wav", "mimeType": "audio/wav", "buffer": tone(1, 16_000, 40_000)})
+    expect(page.get_by_text(re.compile("^Of your sound the ConvNet says"))).to_be_visible(timeout=LONG)
+    settled(page)
+    given.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no sound"})
+    expect(page.get_by_text(re.compile("This is text"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("^Of your sound"))).to_have_count(0, timeout=LONG)
+
+
 def test_a_link_that_asks_for_what_cannot_be_is_told(page: Page, address: str) -> None:
     page.goto(f"{address}/Learn?lesson=magic")
     expect(page.get_by_text(re.compile("magic.*which is not one of the lessons"))).to_be_visible(timeout=LONG)
+    page.goto(f"{address}/Learn?lesson=networks&networks-data=ESC-50")
+    expect(page.get_by_text(re.compile("No copy of ESC-50 is on this machine"))).to_be_visible(timeout=LONG)
     page.goto(f"{address}/Learn?lesson=doubts&doubts-overlap=7&doubts-added=1,2,3")
     expect(page.get_by_text(re.compile("which is not a number from 0.1 to 0.6"))).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile("which is not what this lesson takes"))).to_be_visible()
