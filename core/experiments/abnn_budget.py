@@ -13,13 +13,13 @@ _SMALL = (
     "data=digits division.by=drawn backbone=resnet32 network.blocks=1 network.width=8 schedule.rate=3e-3 "
     "schedule.batch=32"
 )
-_SINGLE = sweeping("abnn-single", "own", _SMALL, "schedule.epochs=16", minutes=2, outside="toybox")
+_SINGLE = sweeping("abnn-single", "own", _SMALL, "schedule.epochs=16", minutes=1, outside="toybox")
 _DEEP = sweeping(
     "abnn-ensemble",
     "own",
     f"{_SMALL} method=ensemble config.scope=network config.members=3",
     "schedule.epochs=5,16",
-    minutes=6,
+    minutes=4,
     outside="toybox",
 )
 _WAYS: dict[str, tuple[str, Point]] = {

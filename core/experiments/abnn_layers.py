@@ -9,7 +9,7 @@ from core.experiments.abnn_noise import NETWORK
 from core.pipeline.swept import Swept, value_of
 
 _SWEEP = sweeping(
-    "abnn-where", "own", f"{NETWORK} config.alpha=0.1", "config.where=all,first 3,last 3,every 3", minutes=5
+    "abnn-where", "own", f"{NETWORK} config.alpha=0.1", "config.where=all,first 3,last 3,every 3", minutes=3
 )
 
 

@@ -9,7 +9,7 @@ from core.experiments.abnn_noise import NETWORK
 from core.pipeline.swept import Swept, value_of
 
 _SWEEP = sweeping(
-    "abnn-members", "own", f"{NETWORK} config.alpha=0.1", "config.members=1,3,6", "config.draws=1,4", minutes=6
+    "abnn-members", "own", f"{NETWORK} config.alpha=0.1", "config.members=1,3,6", "config.draws=1,4", minutes=4
 )
 _LINES: tuple[Meaning, ...] = ("total", "epistemic")
 

@@ -11,7 +11,7 @@ NETWORK = (
     "data=digits division.by=drawn backbone=resnet32 network.blocks=1 network.width=8 settled=yes settling.epochs=10 "
     "settling.rate=3e-3 settling.batch=32 method=abnn schedule.epochs=2 schedule.rate=2e-4"
 )
-ALPHA = sweeping("abnn-alpha", "own", NETWORK, "config.alpha=0,0.01,0.1,1", minutes=6, outside="toybox")
+ALPHA = sweeping("abnn-alpha", "own", NETWORK, "config.alpha=0,0.01,0.1,1", minutes=3, outside="toybox")
 _NOTHING, _ALL = "0", "1"
 
 

@@ -14,7 +14,7 @@ _SWEEP = sweeping(
     "config.scope=network config.train_classifier=yes target_folds=0 schedule.rate=3e-3",
     "config.stop_gradient=yes,no",
     "schedule.epochs=4,8,16",
-    minutes=8,
+    minutes=3,
 )
 
 
