@@ -55,7 +55,7 @@ def _wave(samples: np.ndarray) -> Lines:
     """The loudest sample of each of many short stretches."""
     groups = np.abs(samples[: len(samples) // 100 * 100]).reshape(-1, 100).max(axis=1)
     line = Line("dog", np.arange(len(groups)) * 100 / RATE, groups, "signal")
-    said = f"{len(samples):,} samples, each an input of its own: sample 1 has other weights than sample 2."
+    said = f"{len(samples) // 1000} 000 samples, each an input of its own: sample 1 has other weights than sample 2."
     return Lines("What the LSTM is handed: the dog's samples", said, "time in seconds", "size", (line,))
 
 
@@ -217,9 +217,9 @@ LESSON = Lesson(
     idea="A network that gets its training clips right may have learned nothing else: only new recordings tell.",
     opening=(
         f"A few recordings of four sounds are cut into pieces of {SECONDS:g} s. An **LSTM** is handed the "
-        f"{round(SECONDS * RATE):,} samples of a piece just as they are. A **ConvNet** is handed its spectrogram, and "
-        "slides small windows over it. After every round both are asked about the pieces they learn, and about pieces "
-        "of recordings that they never hear.".replace(",000", " 000"),
+        f"{round(SECONDS * RATE / 1000)} 000 samples of a piece just as they are. A **ConvNet** is handed its "
+        "spectrogram, and slides small windows over it. After every round both are asked about the pieces they learn, "
+        "and about pieces of recordings that they never hear.",
     ),
     question="After some rounds, how do they do on recordings that they never heard?",
     options=(
