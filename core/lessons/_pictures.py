@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -124,8 +125,13 @@ Picture = Chart | Strip
 KINDS = {kind.__name__: kind for kind in (Line, Lines, Field, Plane, Spectrogram, Table, Wiring, Strip)}
 
 
+_PERCENT = re.compile(r"(?<=\d)%(?![{}])")
+
+
 def pack(value: Any, arrays: list[np.ndarray], kinds: Mapping[str, type] = KINDS) -> Any:
-    """As JSON; arrays are put into the list, and their places stand for them."""
+    """As JSON; arrays are put into the list, and their places stand for them. 84% is told as 84 %, as on all pages."""
+    if isinstance(value, str):
+        return _PERCENT.sub(" %", value)
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"": "array", "at": len(arrays) - 1}

@@ -40,10 +40,19 @@ def drawn() -> SavedMap:
     return SavedMap("k" * 64, ids, points, MapOptions(), READ, "umap", Trust(0.9, 0.5, 5, 3), 0.1, "2026")
 
 
+def kept(model: str, part: str) -> dict[str, np.ndarray]:
+    """A part of a shipped model by plain safetensors: its own file, and what lies with its neighbour."""
+    place = PROJECT / "checkpoints"
+    file, lent = f"{part}.safetensors", json.loads((place / model / "card.json").read_text()).get("lent", {}).get(part)
+    own = load_file(place / model / file) if (place / model / file).is_file() else {}
+    there = load_file(place / lent["by"] / file) if lent else {}
+    return {**own, **{name: there[name] for name in (lent or {"tensors": ()})["tensors"]}}
+
+
 def test_held_out_items_are_those_of_the_stored_part(settings: Settings) -> None:
     atlas = open_atlas("heldout", MODEL, settings)
-    folder = PROJECT / "checkpoints" / MODEL
-    stored, card = load_file(folder / "heldout.safetensors"), json.loads((folder / "card.json").read_text())
+    stored = kept(MODEL, "heldout")
+    card = json.loads((PROJECT / "checkpoints" / MODEL / "card.json").read_text())
     assert list(atlas.ids) == stored["ids"].tobytes().decode().split("\n")
     assert atlas.classes == tuple(card["classes"])
     for name in ("total", "aleatoric", "epistemic", "novelty"):
@@ -112,7 +121,7 @@ def test_a_collection_is_read_as_it_is_stored(settings: Settings, tmp_path: Path
 
 def test_items_that_a_model_learned_from_are_marked(settings: Settings, tmp_path: Path) -> None:
     filled(settings, tmp_path / "source")
-    seen = load_file(PROJECT / "checkpoints" / MODEL / "seen.safetensors")["keys"]
+    seen = kept(MODEL, "seen")["keys"]
     shas = open_atlas("five", MODEL, settings).shas or ()
     assert [key_of(sha) in seen for sha in shas] == [False] * 5
     known = [int(key) & (2**64 - 1) for key in seen[:1]]
@@ -208,7 +217,7 @@ def test_a_changed_collection_is_another_one_to_the_pages(settings: Settings, tm
 
 def test_fresh_features_are_put_along_the_stored_directions(settings: Settings) -> None:
     atlas = open_atlas("heldout", "esc10-mc-dropout", settings)
-    stored = load_file(PROJECT / "checkpoints" / "esc10-mc-dropout" / "density.safetensors")
+    stored = kept("esc10-mc-dropout", "density")
     fresh = np.random.default_rng(0).normal(size=len(stored["centre"]))
     expected = [(fresh - stored["centre"]) @ stored["basis"][:, at].astype(np.float64) for at in range(64)]
     found = atlas.alongside(fresh)

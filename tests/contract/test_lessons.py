@@ -158,6 +158,8 @@ def test_an_outcome_travels_whole() -> None:
     assert isinstance(found, Outcome)
     assert repr(found) == repr(made())
     assert found["rise"] == 4.0
+    spoken, _ = packed(replace(made(), reveal="84% sure, 9 % right"))
+    assert spoken["reveal"] == "84 % sure, 9 % right", "as every other page writes it"
 
 
 def test_what_is_no_picture_does_not_travel() -> None:
