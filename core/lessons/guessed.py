@@ -38,7 +38,9 @@ _ALIKE = 0.02  # of accuracy
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    weight: float = knob(10.0, "of the guess beside the digits' 1; the authors take 1 for both", least=1.0, most=21.0)
+    weight: float = knob(
+        10.0, "of the guess, where the digits have 1; the authors take 1 for both", least=1.0, most=21.0
+    )
     noise: float = knob(0.4, "grain laid over the pictures; more, and they are ambiguous", least=0.1, most=0.7)
     items: int = knob(600, "pictures to learn from", least=200, most=1000)
     epochs: int = knob(24, "times that each of them is seen", least=8, most=48)

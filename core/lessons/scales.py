@@ -224,7 +224,7 @@ def _pictures(config: Config, scene: Scene, found: _Found) -> tuple[Picture, ...
                     f"them; {found.scratch.accuracy:.1%} of new points are right.", found.scratch, top),
         Lines("The way from one to another", f"Rise of the loss: {_hill(found.ways[0]):.3f} nats between two members, "
               f"{_hill(found.ways[1]):.3f} between two networks from scratch.",
-              "place on the straight line (0 and 1 are the two)", "loss on the points in nats", (
+              "from one (0) to the other (1)", "loss on the points in nats", (
                   Line("members", _SHARES, found.ways[0], "kept"),
                   Line("from scratch", _SHARES, found.ways[1], "refused", "dash"),
               )),

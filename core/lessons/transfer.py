@@ -164,7 +164,7 @@ def _pictures(found: _Found) -> tuple[Picture, ...]:
     first = [pieces.waves[pieces.labels == label][0] for label in range(3)]
     names = tuple(spoken(name) for name in pieces.names)
     return (
-        Lines("New sounds from few recordings", said, "recordings of each class that are learned",
+        Lines("New sounds from few recordings", said, "recordings of each class",
               "share of new pieces right", tuple(lines), 1.05),
         *tables,
         Strip("What the picture network is shown", names[:3], tuple(_transfer.shown(first)), None),

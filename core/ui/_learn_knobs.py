@@ -97,12 +97,12 @@ def _rest(lesson: Lesson) -> None:
 
 
 def _widget(lesson: Lesson, one: Setting) -> None:
-    kept, label = _kept(lesson, one), label_of(one.name)
-    tip = f"{one.help[:1].upper()}{one.help[1:]}."
+    kept, (what, _, more) = _kept(lesson, one), one.help.partition("; ")
+    label, tip = f"**{label_of(one.name)}**, {what}", f"{more[:1].upper()}{more[1:]}." if more else None
     if one.shape == "choice":
         choose = st.segmented_control if len(one.choices) <= _BESIDE else st.selectbox
-        more = {"required": True} if len(one.choices) <= _BESIDE else {}
-        choose(label, one.choices, help=tip, format_func=_said, **more, **bound.widget(kept))
+        needed = {"required": True} if len(one.choices) <= _BESIDE else {}
+        choose(label, one.choices, help=tip, format_func=_said, **needed, **bound.widget(kept))
         return
     assert one.least is not None
     assert one.most is not None
@@ -111,7 +111,7 @@ def _widget(lesson: Lesson, one: Setting) -> None:
         st.slider(label, int(one.least), int(one.most), step=step, help=tip, **bound.widget(kept))
     else:
         step = (one.most - one.least) / _STEPS
-        st.slider(label, float(one.least), float(one.most), step=step, format="%.2f", help=tip, **bound.widget(kept))
+        st.slider(label, float(one.least), float(one.most), step=step, format="%.5g", help=tip, **bound.widget(kept))
 
 
 def _said(choice: str | float) -> str:
