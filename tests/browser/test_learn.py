@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import LONG, SHORT, again, pixels, settled
+from core.lessons._contract import lessons
+from tests.browser.conftest import LONG, SHORT, UNMOVED, again, narrow, pixels, settled
 from tests.contract.published import tone
 
 CAME = re.compile("As you expected|It came out")
+
+
+SMALL = {  # the lessons that no other test opens, with knobs that cost little
+    "signals": "",
+    "leak": "leak-sources=3",
+    "augmentation": "augmentation-recordings=1&augmentation-rounds=8",
+    "transfer": "transfer-rounds=2",
+    "weights": "weights-points=80",
+    "thinned": "thinned-members=2",
+    "guessed": "guessed-items=200&guessed-epochs=8",
+    "reading": "",
+}
 
 
 def reveal(page: Page, option: str) -> None:
@@ -75,6 +90,28 @@ def test_a_visitor_comes_in_by_the_door_and_hears_what_two_networks_make_of_a_so
     given.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no sound"})
     expect(page.get_by_text(re.compile("This is text"))).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile("^Of your sound"))).to_have_count(0, timeout=LONG)
+
+
+@pytest.fixture(scope="module")
+def handheld(browser: Browser) -> Iterator[Page]:
+    """One window for all lessons: Streamlit's programs are loaded into it once."""
+    window = browser.new_context(viewport={"width": 390, "height": 844})
+    window.add_init_script(UNMOVED)
+    window.set_default_timeout(LONG)
+    yield window.new_page()
+    window.close()
+
+
+@pytest.mark.parametrize("key", SMALL)
+def test_a_lesson_is_computed_on_a_phone(handheld: Page, address: str, key: str) -> None:
+    handheld.goto(f"{address}/Learn?lesson={key}&{SMALL[key]}")
+    lesson = next(one for one in lessons() if one.key == key)
+    reveal(handheld, lesson.options[0])
+    expect(handheld.get_by_text("What you just saw")).to_be_visible()
+    expect(handheld.get_by_role("figure").first).to_be_visible(timeout=LONG)
+    assert handheld.get_by_test_id("stException").count() == 0
+    assert handheld.get_by_test_id("stAlertContentError").count() == 0
+    narrow(handheld)
 
 
 def test_a_link_that_asks_for_what_cannot_be_is_told(page: Page, address: str) -> None:
