@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from core.checkpoints.card import Card, card_of
-from core.errors import UserFacingError
+from core.errors import StoreError, UserFacingError
 from core.fingerprint import fingerprint
 from core.settings import Settings
 from core.store import artifacts
@@ -49,12 +50,16 @@ def without_weights(record: Mapping[str, Any]) -> str | None:
 
 
 def lender_of(card: Card, folder: Path) -> str | None:
-    """The plain model of the same data and network beside this folder: they have features and items in common."""
+    """The plain model of the same data and network beside this folder: they have features and items in common.
+
+    A plain one borrows from none, and none borrows from a damaged one.
+    """
+    if card.method == "deterministic":
+        return None
     for path in sorted(folder.parent.glob("*/card.json")):
-        if path.parent != folder:
+        with contextlib.suppress(StoreError):
             other = card_of(artifacts.load(path.parent).card, path.parent.name)
-            alike = _shared(other) == _shared(card)
-            if other.method == "deterministic" and alike:
+            if other.method == "deterministic" and _shared(other) == _shared(card):
                 return other.name
     return None
 

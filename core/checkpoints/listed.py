@@ -68,10 +68,10 @@ def _missing(card: Path, settings: Settings, above: tuple[str, ...]) -> str | No
         told: Any = json.loads(card.read_text())
         if apart := without_weights(told):
             return apart
-        lent: Any = (told.get("lent") or {}).get("model") or {"left": True}
-        if lent["left"] is not None and not (card.parent / "model.safetensors").is_file():
+        lent: Any = (told.get("lent") or {}).get("model")
+        if not (lent and lent["left"] is None) and not (card.parent / "model.safetensors").is_file():
             return "model.safetensors is missing"
-        if "by" in lent and not (card.parent.parent / str(lent["by"]) / "card.json").is_file():
+        if lent and not (card.parent.parent / str(lent["by"]) / "card.json").is_file():
             return f"its weights lie with the model {lent['by']}, which is not here"
         start: Any = told.get("start") or {}
         weights, source = start.get("weights"), start.get("model")

@@ -31,7 +31,7 @@ def of_json(record: Mapping[str, Any]) -> Lent:
     if not FOLDER.fullmatch(by):
         raise ValueError(by)
     names = tuple(str(name) for name in record["tensors"])
-    return Lent(str(record["by"]), str(record["sha256"]), names, None if left is None else (int(left[0]), str(left[1])))
+    return Lent(by, str(record["sha256"]), names, None if left is None else (int(left[0]), str(left[1])))
 
 
 def in_common(given: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]) -> tuple[str, ...]:

@@ -249,3 +249,12 @@ def test_a_card_cannot_borrow_from_elsewhere_or_from_itself(tmp_path: Path, by: 
     card.write_text(card.read_text().replace('"by": "network"', f'"by": "{by}"'))
     with pytest.raises(StoreError, match=r"damaged|changed since"):
         artifacts.load(tmp_path / "head").tensors("seen")
+
+
+def test_a_card_that_borrows_what_its_neighbour_does_not_hold_is_damaged(tmp_path: Path) -> None:
+    artifacts.save(tmp_path / "network", shared(1), {})
+    artifacts.save(tmp_path / "head", shared(2), {}, lender="network")
+    card = tmp_path / "head" / "card.json"
+    card.write_text(card.read_text().replace('"keys"', '"locks"'))
+    with pytest.raises(StoreError, match="restore both"):
+        artifacts.load(tmp_path / "head").tensors("seen")
